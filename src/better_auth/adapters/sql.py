@@ -1,0 +1,335 @@
+"""The one SQL implementation of the database verbs: SQLAlchemy Core, async.
+
+What differs between databases lives in a :class:`Backend`: how engines are made, how a write
+transaction begins and how the hot read is done. Everything else is the same statements.
+"""
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import Enum
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from better_auth.adapters.backend import Backend, DatabaseBusy, HotRead
+from better_auth.adapters.base import Condition, Verbs
+from better_auth.adapters.schema import build_tables, is_enum, is_up_to_date, stored_fields
+from better_auth.adapters.sqlite import SqliteBackend
+from better_auth.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    ReferenceViolation,
+    UniqueViolation,
+)
+from better_auth.models import Record, Session, User
+
+logger = logging.getLogger("better_auth.database")
+
+R = TypeVar("R", bound=Record)
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": lambda column, value: column == value,
+    "ne": lambda column, value: column != value,
+    "lt": lambda column, value: column < value,
+    "le": lambda column, value: column <= value,
+    "gt": lambda column, value: column > value,
+    "ge": lambda column, value: column >= value,
+    "in": lambda column, value: column.in_(value),
+    "contains": lambda column, value: column.icontains(value, autoescape=True),
+    "starts_with": lambda column, value: column.istartswith(value, autoescape=True),
+    "ends_with": lambda column, value: column.iendswith(value, autoescape=True),
+}
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    """Turns what a driver raises into the library's own errors, without the driver's text."""
+    try:
+        yield
+    except sa.exc.IntegrityError as error:
+        if "foreign key" in str(error.orig).lower():
+            raise ReferenceViolation from error
+        raise UniqueViolation from error
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
+        raise DatabaseUnavailable from error
+
+
+class TableOf:
+    """One record model and its table: how rows become records and records rows."""
+
+    def __init__(self, model: type[Record], table: sa.Table, dialect: sa.Dialect) -> None:
+        self.model = model
+        self.table = table
+        self.names = [name for name, _, _ in stored_fields(model)]
+        self._unstored = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in model.model_fields.items()
+            if name not in self.names
+        }
+        self._make = self._validated if self._has_rich_fields() else model.trusted
+        processors = (
+            (name, table.c[name].type.dialect_impl(dialect).result_processor(dialect, None))
+            for name in self.names
+        )
+        self._raw = [(name, process) for name, process in processors if process is not None]
+
+    def _has_rich_fields(self) -> bool:
+        """Whether some field is more than the database gives back: an enum, a nested model."""
+        return any(
+            isinstance(column.type, sa.JSON) or is_enum(self.model, column.name)
+            for column in self.table.columns
+        )
+
+    def _validated(self, values: dict[str, Any]) -> Record:
+        return self.model.model_validate(values, by_name=True)
+
+    def record(self, row: Sequence[Any]) -> Any:
+        """The record of a row as SQLAlchemy gives it: this table's columns in order."""
+        return self._make({**self._unstored, **dict(zip(self.names, row, strict=True))})
+
+    def raw_record(self, row: Sequence[Any]) -> Any:
+        """The record of a row as the driver gives it."""
+        values = {**self._unstored, **dict(zip(self.names, row, strict=True))}
+        for name, process in self._raw:
+            values[name] = process(values[name])
+        return self._make(values)
+
+    def row(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Column values for an insert or update; what is not stored is left out."""
+        return {name: _encode(values[name]) for name in self.names if name in values}
+
+    def where(self, conditions: Mapping[str, Any]) -> list[Any]:
+        """SQL expressions for keyword conditions. An unknown field is a ``KeyError``."""
+        clauses = []
+        for name, value in conditions.items():
+            column = self.table.c[name]
+            if isinstance(value, Condition):
+                clauses.append(_COMPARISONS[value.operator](column, _encode(value.value)))
+            else:
+                clauses.append(column == _encode(value))
+        return clauses
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    return value
+
+
+class SqlVerbs(Verbs):
+    """The verbs, on whatever connections the two methods below give."""
+
+    tables: dict[str, TableOf]
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        raise NotImplementedError
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        raise NotImplementedError
+
+    async def insert(self, record: R) -> R:
+        table = self.tables[record.table_name]
+        async with translated_errors(), self.writing() as connection:
+            await connection.execute(table.table.insert().values(table.row(record.__dict__)))
+        return record
+
+    async def find_one(self, model: type[R], **where: Any) -> R | None:
+        rows = await self.find(model, limit=1, **where)
+        return rows[0] if rows else None
+
+    async def find(
+        self,
+        model: type[R],
+        *,
+        order_by: str | Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        **where: Any,
+    ) -> list[R]:
+        table = self.tables[model.table_name]
+        statement = sa.select(table.table).where(*table.where(where))
+        for name in (order_by,) if isinstance(order_by, str) else order_by:
+            column = table.table.c[name.removeprefix("-")]
+            statement = statement.order_by(column.desc() if name.startswith("-") else column)
+        if limit is not None:
+            statement = statement.limit(limit)
+        if offset:
+            statement = statement.offset(offset)
+        async with translated_errors(), self.reading() as connection:
+            result = await connection.execute(statement)
+        return [table.record(row) for row in result]
+
+    async def count(self, model: type[Record], **where: Any) -> int:
+        table = self.tables[model.table_name]
+        statement = sa.select(sa.func.count()).select_from(table.table).where(*table.where(where))
+        async with translated_errors(), self.reading() as connection:
+            return int((await connection.execute(statement)).scalar_one())
+
+    async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
+        table = self.tables[model.table_name]
+        statement = table.table.update().where(*table.where(where)).values(table.row(values))
+        return await self._changed(statement)
+
+    async def delete(self, model: type[Record], **where: Any) -> int:
+        table = self.tables[model.table_name]
+        return await self._changed(table.table.delete().where(*table.where(where)))
+
+    async def _changed(self, statement: sa.Update | sa.Delete) -> int:
+        async with translated_errors(), self.writing() as connection:
+            return int((await connection.execute(statement)).rowcount)
+
+    async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
+        table = self.tables[model.table_name]
+        clauses = table.where(where)
+        if limit is not None:
+            chosen = sa.select(table.table.c.id).where(*clauses).limit(limit)
+            clauses = [table.table.c.id.in_(chosen)]
+        statement = table.table.delete().where(*clauses).returning(*table.table.columns)
+        async with translated_errors(), self.writing() as connection:
+            result = await connection.execute(statement)
+            return [table.record(row) for row in result]
+
+    async def lock(self, model: type[Record], record_id: str) -> bool:
+        column = self.tables[model.table_name].table.c.id
+        statement = sa.select(column).where(column == record_id).with_for_update()
+        async with translated_errors(), self.writing() as connection:
+            return (await connection.execute(statement)).first() is not None
+
+
+class TransactionVerbs(SqlVerbs):
+    """The verbs on one connection inside one transaction."""
+
+    def __init__(self, tables: dict[str, TableOf], connection: AsyncConnection) -> None:
+        self.tables = tables
+        self._connection = connection
+
+    @asynccontextmanager
+    async def _same_connection(self) -> AsyncIterator[AsyncConnection]:
+        yield self._connection
+
+    reading = writing = _same_connection
+
+
+class SqlDatabaseAdapter(SqlVerbs):
+    """A database named by an SQLAlchemy URL: ``sqlite:///relative.db``,
+    ``sqlite:////absolute/path.db`` or ``sqlite://`` (in memory).
+
+    Raises ``ConfigurationError`` for a URL of a database that is not supported.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.metadata = sa.MetaData()
+        self.tables = {}
+        self._backend = _make_backend(url)
+        self._hot_read: HotRead | None = None
+
+    def __repr__(self) -> str:
+        shown = sa.make_url(self.url).render_as_string(hide_password=True)
+        return f"{type(self).__name__}({shown!r})"
+
+    def bind(self, models: Sequence[type[Record]]) -> None:
+        self.metadata = sa.MetaData()
+        tables = build_tables(models, self.metadata)
+        dialect = self._backend.reading.dialect
+        self.tables = {
+            model.table_name: TableOf(model, tables[model.table_name], dialect) for model in models
+        }
+        self._sessions = self.tables[Session.table_name]
+        self._users = self.tables[User.table_name]
+        sessions, users = self._sessions.table, self._users.table
+        self._session_with_user = (
+            sa.select(*sessions.columns, *users.columns)
+            .join(users, users.c.id == sessions.c.user_id)
+            .where(sessions.c.token_key == sa.bindparam("token_key"))
+        ).set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
+        self._split = len(self._sessions.names)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._backend.reading.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        async with self._backend.writing.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
+        async with self._backend.writing.begin() as connection:
+            await self._backend.begin_writing(connection)
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Verbs]:
+        async with translated_errors(), self._exclusive() as connection:
+            yield TransactionVerbs(self.tables, connection)
+
+    async def connect(self) -> None:
+        if self._hot_read is None:
+            async with translated_errors(), self.reading() as connection:
+                await connection.execute(sa.select(1))
+            self._hot_read = self._backend.hot_read(self._session_with_user)
+
+    async def close(self) -> None:
+        self._hot_read = None
+        await self._backend.close()
+
+    async def migrate(self) -> list[str]:
+        if await self.is_up_to_date():
+            return []
+        from better_auth.adapters.migrations import apply_migration  # slow to import, rarely due
+
+        async with translated_errors(), self._exclusive() as connection:
+            return await connection.run_sync(apply_migration, self.metadata)
+
+    async def pending_migration(self) -> list[str]:
+        from better_auth.adapters.migrations import plan_migration  # slow to import, rarely due
+
+        async with translated_errors(), self.reading() as connection:
+            return await connection.run_sync(plan_migration, self.metadata)
+
+    async def is_up_to_date(self) -> bool:
+        """Whether every table, column and index is there; far cheaper than planning."""
+        async with translated_errors(), self.reading() as connection:
+            return await connection.run_sync(is_up_to_date, self.metadata)
+
+    async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
+        row = None
+        try:
+            if self._hot_read is None:
+                raise DatabaseBusy
+            row = self._hot_read(token_key)
+        except (DatabaseBusy, sqlite3.Error):
+            # Whatever stood in the way, the engine waits its turn or says what is wrong.
+            async with translated_errors(), self.reading() as connection:
+                statement = self._session_with_user
+                found = (await connection.execute(statement, {"token_key": token_key})).first()
+            if found is None:
+                return None
+            split = self._split
+            return self._sessions.record(found[:split]), self._users.record(found[split:])
+        if row is None:
+            return None
+        return self._sessions.raw_record(row[: self._split]), self._users.raw_record(
+            row[self._split :]
+        )
+
+
+def _make_backend(url: str) -> Backend:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise ConfigurationError(f"database {parsed.drivername!r} is not supported; use sqlite:///")
+    in_memory = not parsed.database or parsed.database == ":memory:"
+    return SqliteBackend(None if in_memory else parsed.database)

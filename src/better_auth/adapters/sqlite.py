@@ -1,0 +1,122 @@
+"""SQLite: a file in WAL mode, or a private database in memory.
+
+Writers queue for one connection, so that they never meet each other's locks within a process;
+between processes SQLite's own busy timeout arbitrates. Readers have connections of their own and,
+in WAL mode, never wait for a writer. The hot read runs on the event loop's thread: it takes a few
+microseconds, and a hop to another thread would cost several times that.
+"""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiosqlite
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from better_auth.adapters.backend import DatabaseBusy, HotRead
+
+BUSY_TIMEOUT = 5.0
+"""Seconds a statement waits for another process's lock before the database counts as busy."""
+
+READERS = 4
+"""Connections kept for reading, each with a thread of its own."""
+
+_BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class SqliteBackend:
+    """Engines and hot read for one SQLite database."""
+
+    def __init__(self, path: str | None) -> None:
+        """``path`` names the file (made, readable by its owner only, if missing); None: memory."""
+        self._in_memory = path is None
+        self._path = path
+        self._uri = (
+            f"file:/better-auth-{uuid4().hex}?vfs=memdb"
+            if path is None
+            else f"file:{_quoted(path)}"
+        )
+        self.writing = self._engine(connections=1)
+        self.reading = self._engine(connections=READERS)
+        self._hot: sqlite3.Connection | None = None
+        self._anchor = sqlite3.connect(self._uri, uri=True) if self._in_memory else None
+
+    def _engine(self, connections: int) -> AsyncEngine:
+        async def connect() -> aiosqlite.Connection:
+            self._create_file()
+            return await aiosqlite.connect(
+                self._uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT
+            )
+
+        engine = create_async_engine(
+            "sqlite+aiosqlite://",
+            async_creator=connect,
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=2 * BUSY_TIMEOUT,
+        )
+
+        @sa.event.listens_for(engine.sync_engine, "connect")
+        def prepare(connection: Any, _record: object) -> None:
+            cursor = connection.cursor()
+            for statement in self._pragmas():
+                cursor.execute(statement)
+            cursor.close()
+
+        return engine
+
+    def _create_file(self) -> None:
+        """A database holds password hashes: its file begins as 0600, not as the umask has it."""
+        if self._path is not None and not os.path.exists(self._path):
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+    def _pragmas(self) -> list[str]:
+        pragmas = ["PRAGMA foreign_keys = ON", "PRAGMA cache_size = -32768"]
+        if not self._in_memory:
+            pragmas += ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+        return pragmas
+
+    async def begin_writing(self, connection: AsyncConnection) -> None:
+        """IMMEDIATE: the lock is taken, and waited for, before anything is read."""
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def hot_read(self, statement: sa.Select[Any]) -> HotRead | None:
+        sql = str(statement.compile(dialect=self.reading.dialect))
+        connection = sqlite3.connect(
+            self._uri, uri=True, isolation_level=None, timeout=0, check_same_thread=False
+        )
+        for pragma in self._pragmas():
+            if "journal_mode" not in pragma:
+                connection.execute(pragma)
+        self._hot = connection
+        execute = connection.execute
+
+        def read(key: str) -> Any:
+            try:
+                return execute(sql, (key,)).fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF in _BUSY_CODES:
+                    raise DatabaseBusy from error
+                raise
+
+        return read
+
+    async def close(self) -> None:
+        if self._hot is not None:
+            self._hot.close()
+            self._hot = None
+        await self.reading.dispose()
+        await self.writing.dispose()
+
+
+def _quoted(path: str) -> str:
+    """``path`` as the path part of an SQLite URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

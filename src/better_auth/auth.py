@@ -1,0 +1,329 @@
+"""``BetterAuth``: config, database and plugins put together into one application."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import create_model
+
+from better_auth.adapters import DatabaseAdapter, SqlDatabaseAdapter
+from better_auth.clock import Clock, utc_now
+from better_auth.config import AuthConfig
+from better_auth.crypto import Keyring, PasswordHasher
+from better_auth.errors import ConfigurationError, MissingExtra
+from better_auth.events import Event, EventBus
+from better_auth.http.addresses import ClientAddress
+from better_auth.http.app import AuthApp
+from better_auth.http.asgi import AsgiApp, AsgiHandler, Receive, Scope, Send, request_from
+from better_auth.http.call import Call, Context
+from better_auth.http.messages import AuthRequest, Header
+from better_auth.http.openapi import build_document
+from better_auth.http.origins import TrustedOrigins
+from better_auth.http.wire import NativeWire
+from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
+from better_auth.plugins.base import Plugin
+from better_auth.plugins.core import CorePlugin
+from better_auth.sessions import SessionManager, TokenVault
+from better_auth.users import UserManager
+
+logger = logging.getLogger("better_auth")
+
+P = TypeVar("P", bound=Plugin)
+E = TypeVar("E", bound=Event)
+H = TypeVar("H", bound=Callable[..., Any])
+
+
+class BetterAuth(Generic[UserT]):
+    """Authentication for one application; itself an ASGI app.
+
+    >>> auth = BetterAuth(
+    ...     AuthConfig("a secret of at least 32 characters"),
+    ...     database="sqlite:///app.db",
+    ...     plugins=[EmailPasswordPlugin(), SessionManagementPlugin()],
+    ... )
+
+    ``database`` is an adapter or a URL (``config.database_url`` if left out). ``user_model`` is
+    your own subclass of ``User``: its fields become columns, part of sign-up (unless marked
+    ``ReadOnly``) and of every answer (unless ``Field(exclude=True)``). ``clock`` is for tests.
+    ``config`` is copied: what is changed in it later has no effect.
+
+    Raises ``ConfigurationError``, naming what is missing, unsafe or contradictory.
+    """
+
+    def __init__(
+        self,
+        config: AuthConfig,
+        *,
+        database: DatabaseAdapter | str | None = None,
+        plugins: Sequence[Plugin] = (),
+        user_model: type[UserT] = User,  # type: ignore[assignment]
+        clock: Clock = utc_now,
+    ) -> None:
+        config = config.model_copy(deep=True)
+        config.check()
+        self.config = config
+        self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
+        self._refuse_twins()
+        self.events = EventBus()
+        self.database = _adapter(database or config.database_url)
+        self._records = self._extended_records(user_model)
+        self.database.bind(list(self._records.values()))
+        self._own_user_fields = {
+            name: field
+            for name, field in user_model.model_fields.items()
+            if name not in User.model_fields
+        }
+        self.context = self._build_context(clock)
+        for plugin in self.plugins:
+            plugin.bind(self.context)
+            plugin.listen(self.events)
+        endpoints = [endpoint for plugin in self.plugins for endpoint in plugin.endpoints()]
+        self._app = AuthApp(self.context, endpoints, self.context.wire)
+        self._asgi: AsgiApp = AsgiHandler(self._app, config.base_path, config.max_body_size)
+        if config.cors.enabled:
+            self._asgi = self._with_cors(self._asgi)
+        self._started = False
+        self._starting = asyncio.Lock()
+        self._purging: asyncio.Task[None] | None = None
+
+    @property
+    def sessions(self) -> SessionManager:
+        """The session manager: create, resolve, list and revoke without HTTP."""
+        return self.context.sessions
+
+    @property
+    def users(self) -> UserManager:
+        """The users: create, find, change and delete without HTTP."""
+        return self.context.users
+
+    def plugin(self, kind: type[P]) -> P:
+        """The plugin of this class, whose endpoints are methods to call in process.
+
+        >>> await auth.plugin(SessionManagementPlugin).list_sessions(auth.call(token=token))
+
+        Raises ``ConfigurationError`` if the application has none.
+        """
+        for plugin in self.plugins:
+            if isinstance(plugin, kind):
+                return plugin
+        raise ConfigurationError(f"this application has no {kind.__name__}")
+
+    def on(self, event: type[E]) -> Callable[[H], H]:
+        """Call the decorated function for every ``event``; see ``better_auth.events``."""
+
+        def add(handler: H) -> H:
+            self.events.add(event, handler)
+            return handler
+
+        return add
+
+    def call(
+        self,
+        *,
+        token: str | None = None,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+    ) -> Call:
+        """A call in process: who is asking, for an endpoint's method to be given."""
+        headers: list[Header] = []
+        if token is not None:
+            headers.append((b"authorization", b"Bearer " + token.encode()))
+        if user_agent is not None:
+            headers.append((b"user-agent", user_agent.encode("latin-1", "replace")))
+        peer = (ip_address, 1) if ip_address is not None else None
+        return Call(self.context, AuthRequest(headers=headers, peer=peer), self.context.wire)
+
+    def call_from(self, scope: Scope) -> Call:
+        """A call with the headers of a request (or WebSocket) of another ASGI application.
+
+        ``await call.principal()`` then says who is there; ``call.cookies`` must reach the client.
+        """
+        return Call(self.context, request_from(scope), self.context.wire)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of all endpoints."""
+        config = self.config
+        return build_document(
+            self._app.table.endpoints,
+            {"User": self._records["user"], "Session": self._records["session"]},
+            server=(config.base_url or "") + config.base_path or "/",
+            cookie_name=config.session.cookie_name,
+            version=_own_version(),
+        )
+
+    async def start(self) -> None:
+        """Open the database, bring its tables up to date, start plugins and the purge.
+
+        Safe to call twice. Raises ``ConfigurationError`` where the tables are behind and
+        ``migrate_at_start`` is off.
+        """
+        async with self._starting:
+            if self._started:
+                return
+            if self.config.migrate_at_start:
+                await self.database.migrate()
+            elif await self.database.pending_migration():
+                raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
+            await self.database.connect()
+            for plugin in self.plugins:
+                await plugin.start()
+            if self.config.session.purge_interval is not None:
+                self._purging = asyncio.create_task(self._purge_forever())
+            self._started = True
+
+    async def stop(self) -> None:
+        """Stop what :meth:`start` started."""
+        async with self._starting:
+            if not self._started:
+                return
+            self._started = False
+            if self._purging is not None:
+                self._purging.cancel()
+                self._purging = None
+            for plugin in reversed(self.plugins):
+                await plugin.stop()
+            self.context.passwords.close()
+            await self.database.close()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """:meth:`start` and :meth:`stop` around a block; fits a framework's ``lifespan``."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def ready(self) -> None:
+        """:meth:`start`, where nobody has; costs nothing once started."""
+        if not self._started:
+            await self.start()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if not self._started:
+                await self.start()
+            await self._asgi(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _purge_forever(self) -> None:
+        interval = self.config.session.purge_interval
+        assert interval is not None
+        while True:
+            try:
+                async for _ in self.sessions.purge():
+                    await asyncio.sleep(0)
+            except Exception:
+                logger.exception("purging expired sessions failed; trying again later")
+            await asyncio.sleep(interval.total_seconds())
+
+    def _refuse_twins(self) -> None:
+        kinds = [type(plugin) for plugin in self.plugins]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ConfigurationError(f"plugins: {kind.__name__} is listed twice")
+
+    def _extended_records(self, user_model: type[User]) -> dict[str, type[Record]]:
+        """Every record by its table: the library's, with plugins' fields joined, and plugins'."""
+        records: dict[str, type[Record]] = {
+            "user": _extended(user_model, [plugin.user_fields for plugin in self.plugins]),
+            "session": _extended(Session, [plugin.session_fields for plugin in self.plugins]),
+            "account": Account,
+            "verification": Verification,
+        }
+        for plugin in self.plugins:
+            for record in plugin.records:
+                if record.table_name in records:
+                    raise ConfigurationError(
+                        f"{plugin.title}: the table {record.table_name!r} is taken"
+                    )
+                records[record.table_name] = record
+        return records
+
+    def _build_context(self, clock: Clock) -> Context:
+        config = self.config
+        keyring = Keyring(config.secret_values())
+        sessions = SessionManager(
+            self.database,
+            TokenVault(keyring, config.session),
+            config.session,
+            self.events,
+            clock,
+            cast(type[Session], self._records["session"]),
+        )
+        user_model = cast(type[User], self._records["user"])
+        return Context(
+            config=config,
+            clock=clock,
+            database=self.database,
+            keyring=keyring,
+            passwords=PasswordHasher(
+                memory_cost=config.password.memory_cost,
+                time_cost=config.password.time_cost,
+                parallelism=config.password.parallelism,
+            ),
+            events=self.events,
+            sessions=sessions,
+            users=UserManager(self.database, sessions, self.events, clock, user_model),
+            origins=TrustedOrigins(config.base_url, config.trusted_origins),
+            addresses=ClientAddress(config.proxy_networks()),
+            wire=NativeWire(config.session, clock),
+            own_user_fields=self._own_user_fields,
+        )
+
+    def _with_cors(self, app: AsgiApp) -> AsgiApp:
+        try:
+            from starlette.middleware.cors import CORSMiddleware  # an optional extra
+        except ImportError:
+            raise MissingExtra("cors.enabled", "starlette") from None
+        cors = self.config.cors
+        return CORSMiddleware(
+            app,
+            allow_origins=cors.allow_origins or self.config.trusted_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            allow_credentials=True,
+            max_age=int(cors.max_age.total_seconds()),
+        )
+
+
+def _adapter(database: DatabaseAdapter | str | None) -> DatabaseAdapter:
+    if database is None:
+        raise ConfigurationError(
+            "database is missing: an adapter, or a URL such as sqlite:///app.db"
+        )
+    return SqlDatabaseAdapter(database) if isinstance(database, str) else database
+
+
+def _extended(model: type[Record], additions: Sequence[type[Fields] | None]) -> type[Record]:
+    """``model`` with plugins' field sets joined in, under its own name."""
+    mixins: list[Any] = [fields for fields in additions if fields is not None]
+    if not mixins:
+        return model
+    return create_model(model.__name__, __base__=(*reversed(mixins), model))
+
+
+def _own_version() -> str:
+    try:
+        return version("better-auth")
+    except PackageNotFoundError:
+        return "0"

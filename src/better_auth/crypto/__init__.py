@@ -1,0 +1,6 @@
+"""Cryptography, all of it: keys that rotate, and passwords."""
+
+from better_auth.crypto.passwords import PasswordHasher
+from better_auth.crypto.secrets import Keyring, Purpose
+
+__all__ = ["Keyring", "PasswordHasher", "Purpose"]

@@ -1,0 +1,139 @@
+"""Starlette: one call mounts everything; sessions in HTTP routes and WebSockets.
+
+app = Starlette(routes=[Route("/me", me)])
+mount_auth(app, auth)
+
+async def me(request: Request) -> JSONResponse:
+    session = await current_session(request)
+    return JSONResponse({"user_id": session.user.id})
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from better_auth.auth import BetterAuth
+from better_auth.errors import AuthError, ConfigurationError, MissingExtra, Unauthorized
+from better_auth.http.app import error_response
+from better_auth.http.asgi import AsgiApp, Message, Receive, Scope, Send
+from better_auth.http.call import Call
+from better_auth.models import Principal
+
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import HTTPConnection
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+except ImportError:
+    raise MissingExtra("better_auth.handlers.starlette", "starlette") from None
+
+_VISIT = "better_auth"
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One request or WebSocket below the middleware; shared by every copy of its scope."""
+
+    auth: BetterAuth[Any]
+    call: Call | None = None
+
+
+def mount_auth(app: Starlette, auth: BetterAuth[Any]) -> None:
+    """Serve ``auth``'s endpoints in ``app`` under their base path and bring sessions to its routes.
+
+    Starts and stops ``auth`` with the application, answers a missing session with the same 401
+    as everywhere, and sees to it that a refreshed session's cookie reaches the client whatever
+    kind of response a route returns.
+    """
+    app.mount(auth.config.base_path or "/", auth, name="better_auth")
+    app.add_middleware(SessionMiddleware, auth=auth)
+    app.add_exception_handler(AuthError, answer_error)
+    lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def with_auth(running: Any) -> AsyncIterator[Any]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(auth.lifespan())
+            yield await stack.enter_async_context(lifespan(running))
+
+    app.router.lifespan_context = with_auth
+
+
+class SessionMiddleware:
+    """Makes ``auth`` known to the routes below and sends the cookies their sessions ask for."""
+
+    def __init__(self, app: AsgiApp, auth: BetterAuth[Any]) -> None:
+        self.app = app
+        self.auth = auth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        visit = scope[_VISIT] = _Visit(self.auth)
+
+        async def send_with_cookies(message: Message) -> None:
+            if (
+                visit.call is not None
+                and visit.call.cookies
+                and message["type"] in ("http.response.start", "websocket.accept")
+            ):
+                cookies = [
+                    (b"set-cookie", cookie.render().encode("latin-1"))
+                    for cookie in visit.call.cookies
+                ]
+                message["headers"] = [*message.get("headers", ()), *cookies]
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookies)
+
+
+async def optional_session(connection: HTTPConnection) -> Principal | None:
+    """The caller's session and user, or None for an anonymous caller.
+
+    Resolved at most once a request, however often it is asked for.
+    """
+    visit: _Visit | None = connection.scope.get(_VISIT)
+    if visit is None:
+        raise ConfigurationError("mount_auth(app, auth) was not called for this application")
+    if visit.call is None:
+        await visit.auth.ready()
+        visit.call = visit.auth.call_from(connection.scope)
+    return await visit.call.principal()
+
+
+async def current_session(connection: HTTPConnection) -> Principal:
+    """The caller's session and user. Raises ``Unauthorized``, answered with 401."""
+    principal = await optional_session(connection)
+    if principal is None:
+        raise Unauthorized
+    return principal
+
+
+async def answer_error(connection: HTTPConnection, error: Exception) -> Response:
+    """An ``AuthError`` as the response the endpoints give it.
+
+    A WebSocket is refused with that same response where the server can (it is not accepted yet),
+    and closed with 1008 where it cannot.
+    """
+    assert isinstance(error, AuthError)
+    answer = error_response(error)
+    response = Response(answer.body, answer.status)
+    for name, value in answer.headers:
+        response.headers[name.decode()] = value.decode()
+    if isinstance(connection, WebSocket):
+        if "websocket.http.response" in connection.scope.get("extensions", {}):
+            await connection.send_denial_response(response)
+        else:
+            await connection.close(1008, error.code)
+    return response
+
+
+__all__ = [
+    "SessionMiddleware",
+    "answer_error",
+    "current_session",
+    "mount_auth",
+    "optional_session",
+]

@@ -1,0 +1,86 @@
+"""The way of one request: table, guards, endpoint, wire."""
+
+import logging
+from collections.abc import Sequence
+
+from better_auth.errors import AuthError, MethodNotAllowed, NotFound
+from better_auth.http.body import read_body, read_query
+from better_auth.http.call import Call, Context
+from better_auth.http.endpoints import Endpoint, EndpointTable
+from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
+from better_auth.http.messages import AuthRequest, AuthResponse, Header
+from better_auth.http.wire import Wire, render_json
+
+logger = logging.getLogger("better_auth")
+
+_JSON: tuple[Header, ...] = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class AuthApp:
+    """The endpoints of one application behind one wire, without a server."""
+
+    def __init__(self, context: Context, endpoints: Sequence[Endpoint], wire: Wire) -> None:
+        config = context.config
+        self.table = EndpointTable(list(endpoints))
+        self.wire = wire
+        self._context = context
+        self._limiter = (
+            RateLimiter(config.rate_limit, context.addresses) if config.rate_limit.enabled else None
+        )
+        self._origin_guard = None if config.disable_csrf_check else OriginGuard(context.origins)
+
+    def route(self, request: AuthRequest) -> Endpoint:
+        """The endpoint meant, its path parameters noted in the request.
+
+        Raises ``NotFound`` or ``MethodNotAllowed``.
+        """
+        methods, request.path_params = self.table.find(request.path)
+        endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
+        if endpoint is None:
+            if not methods:
+                raise NotFound
+            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+            raise MethodNotAllowed(", ".join(sorted(allowed)))
+        return endpoint
+
+    async def admit(self, request: AuthRequest, endpoint: Endpoint) -> None:
+        """The guards. Raises ``TooManyRequests`` or ``Forbidden``."""
+        if self._limiter is not None:
+            await self._limiter.check(request, endpoint)
+        if self._origin_guard is not None and request.method not in SAFE_METHODS:
+            self._origin_guard.check(request, endpoint)
+
+    async def answer(self, request: AuthRequest, endpoint: Endpoint) -> AuthResponse:
+        """Run ``endpoint`` for an admitted request whose body is there."""
+        call = Call(self._context, request, self.wire)
+        try:
+            arguments = {}
+            if endpoint.body is not None:
+                arguments["body"] = read_body(request, endpoint.body)
+            if endpoint.query is not None:
+                arguments["query"] = read_query(request, endpoint.query)
+            result = await endpoint.function(call, **arguments)
+            response = AuthResponse(200, self.wire.render(result), [*_JSON])
+        except AuthError as error:
+            response = error_response(error)
+        except Exception:
+            response = internal_error(request)
+        for cookie in call.cookies:
+            response.headers.append((b"set-cookie", cookie.render().encode("latin-1")))
+        return response
+
+
+def error_response(error: AuthError) -> AuthResponse:
+    """``{"code": ..., "message": ...}`` with the error's status and headers."""
+    body = f'{{"code":{render_json(error.code)},"message":{render_json(error.message)}}}'
+    headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    return AuthResponse(error.status, body.encode("utf-8", "replace"), [*_JSON, *headers])
+
+
+def internal_error(request: AuthRequest) -> AuthResponse:
+    """The one answer to what nobody foresaw; the cause goes to the log, never to the client."""
+    logger.exception("%s %s failed", request.method, request.path)
+    return error_response(AuthError(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))

@@ -1,0 +1,124 @@
+"""The application as an ASGI app: bytes in, bytes out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from better_auth.errors import AuthError, NotFound, PayloadTooLarge
+from better_auth.http.app import AuthApp, error_response, internal_error
+from better_auth.http.messages import AuthRequest, AuthResponse
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_TIMEOUT = 30.0
+"""Seconds a client may take to send a body."""
+
+DRAINED = 16
+"""A body this many times too large is still read (and thrown away), so that the client, busy
+sending, sees the 413; beyond that the connection is simply closed on it."""
+
+
+class ClientGone(Exception):
+    """The client hung up while its body was awaited; nobody is left to answer."""
+
+
+class RequestTimeout(AuthError):
+    """408: the body did not arrive in time."""
+
+    def __init__(self) -> None:
+        super().__init__(408, "REQUEST_TIMEOUT", "The body did not arrive in time")
+
+
+class AsgiHandler:
+    """Serves an :class:`AuthApp` under a base path."""
+
+    def __init__(self, app: AuthApp, base_path: str, max_body_size: int) -> None:
+        self._app = app
+        self._base = base_path
+        self._max_body_size = max_body_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = request_from(scope)
+        try:
+            request.path = self._relative(scope)
+            endpoint = self._app.route(request)
+            await self._app.admit(request, endpoint)
+            if request.method == "POST":
+                request.body = await self._read_body(receive)
+            response = await self._app.answer(request, endpoint)
+        except AuthError as error:
+            response = error_response(error)
+        except ClientGone:
+            return
+        except Exception:
+            response = internal_error(request)
+        await send_response(response, send)
+
+    def _relative(self, scope: Scope) -> str:
+        """The path below the base path, whether the server, a router or nobody stripped it.
+
+        A framework that mounts an application leaves the mount in ``path`` and names it in
+        ``root_path``. Raises ``NotFound``.
+        """
+        path: str = scope["path"]
+        if path.startswith(self._base):
+            relative = path[len(self._base) :]
+            if relative.startswith("/"):
+                return relative
+        root: str = scope.get("root_path", "")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+            if path.startswith(self._base + "/"):
+                return path[len(self._base) :]
+            if root.endswith(self._base):
+                return path
+        raise NotFound
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        limit = self._max_body_size
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    chunk: bytes = message.get("body", b"")
+                    size += len(chunk)
+                    if size <= limit:
+                        chunks.append(chunk)
+                    elif size > limit * DRAINED:
+                        raise PayloadTooLarge(limit)
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            raise RequestTimeout from None
+        if size > limit:
+            raise PayloadTooLarge(limit)
+        return b"".join(chunks)
+
+
+def request_from(scope: Scope) -> AuthRequest:
+    """The request an ASGI scope (HTTP or WebSocket) describes; its path is the scope's."""
+    return AuthRequest(
+        scope.get("method", "GET"),
+        scope["path"],
+        headers=scope["headers"],
+        query_string=scope.get("query_string", b""),
+        peer=scope.get("client"),
+        scheme=scope.get("scheme", "http"),
+    )
+
+
+async def send_response(response: AuthResponse, send: Send) -> None:
+    """Send ``response`` to an ASGI server."""
+    response.headers.append((b"content-length", str(len(response.body)).encode()))
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    await send({"type": "http.response.body", "body": response.body})

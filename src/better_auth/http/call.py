@@ -1,0 +1,113 @@
+"""A call of an endpoint: the request, who is asking, and what the answer will carry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from better_auth.adapters.base import DatabaseAdapter
+from better_auth.clock import Clock
+from better_auth.config import AuthConfig
+from better_auth.crypto import Keyring, PasswordHasher
+from better_auth.errors import Unauthorized
+from better_auth.events import EventBus
+from better_auth.http.addresses import ClientAddress
+from better_auth.http.cookies import SetCookie
+from better_auth.http.messages import AuthRequest
+from better_auth.http.origins import TrustedOrigins
+from better_auth.http.wire import Wire
+from better_auth.models import Principal, Session, User
+from better_auth.sessions import Client, SessionManager
+from better_auth.users import UserManager
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an application is made of; every plugin and every call is handed it.
+
+    ``own_user_fields`` are the fields of the application's own ``User``, without the library's
+    and the plugins'.
+    """
+
+    config: AuthConfig
+    clock: Clock
+    database: DatabaseAdapter
+    keyring: Keyring
+    passwords: PasswordHasher
+    events: EventBus
+    sessions: SessionManager
+    users: UserManager
+    origins: TrustedOrigins
+    addresses: ClientAddress
+    wire: Wire
+    own_user_fields: Mapping[str, FieldInfo]
+
+
+class Call:
+    """One call. The session is resolved when first asked for, and at most once."""
+
+    __slots__ = ("_principal", "_resolved", "context", "cookies", "request", "wire")
+
+    def __init__(self, context: Context, request: AuthRequest, wire: Wire) -> None:
+        self.context = context
+        self.request = request
+        self.wire = wire
+        self.cookies: list[SetCookie] = []
+        self._principal: Principal | None = None
+        self._resolved = False
+
+    @property
+    def client(self) -> Client:
+        """Address and user agent of whoever is calling."""
+        address = self.context.addresses.of(self.request)
+        return Client(address, self.request.header(b"user-agent") or None)
+
+    async def principal(self) -> Principal | None:
+        """The live session and its user, or None.
+
+        A session refreshed by this is sent again as a cookie to a client that came with one.
+        """
+        if not self._resolved:
+            self._resolved = True
+            credential = self.wire.credential(self.request)
+            if credential is not None:
+                self._principal = await self.context.sessions.resolve(credential.token)
+                if (
+                    self._principal is not None
+                    and self._principal.refreshed
+                    and credential.source == "cookie"
+                ):
+                    self.set_session_cookie(self._principal.session)
+        return self._principal
+
+    async def require(self) -> Principal:
+        """The live session and its user. Raises ``Unauthorized`` (401)."""
+        principal = await self.principal()
+        if principal is None:
+            raise Unauthorized
+        return principal
+
+    async def begin_session(
+        self, user: User, *, remember: bool = True, fields: Mapping[str, Any] | None = None
+    ) -> Session:
+        """Sign ``user`` in: a new session from this client, and its cookie in the answer."""
+        session = await self.context.sessions.create(
+            user, self.client, remember=remember, fields=fields
+        )
+        self.set_session_cookie(session)
+        self._principal, self._resolved = Principal(session, user), True
+        return session
+
+    def set_session_cookie(self, session: Session) -> None:
+        """Have the answer hand ``session`` to the browser, in place of any other."""
+        self.set_cookie(self.wire.session_cookie(session))
+
+    def clear_session_cookie(self) -> None:
+        """Have the answer take the session's cookie back."""
+        self.set_cookie(self.wire.cleared_session_cookie())
+
+    def set_cookie(self, cookie: SetCookie) -> None:
+        """Have the answer carry ``cookie``, and no earlier one of that name."""
+        self.cookies = [other for other in self.cookies if other.name != cookie.name]
+        self.cookies.append(cookie)

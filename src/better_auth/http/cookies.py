@@ -1,0 +1,42 @@
+"""Set-Cookie (RFC 6265bis)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from better_auth.config import SameSite
+
+LONGEST_MAX_AGE = 400 * 24 * 60 * 60
+"""Seconds; browsers keep no cookie longer (RFC 6265bis section 5.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetCookie:
+    """One Set-Cookie line. Without ``max_age`` the cookie ends with the browser session."""
+
+    name: str
+    value: str
+    max_age: int | None = None
+    expires: datetime | None = None
+    path: str = "/"
+    domain: str | None = None
+    secure: bool = True
+    http_only: bool = True
+    same_site: SameSite = SameSite.LAX
+
+    def render(self) -> str:
+        """The value of the Set-Cookie header."""
+        parts = [f"{self.name}={self.value}"]
+        if self.max_age is not None:
+            parts.append(f"Max-Age={min(self.max_age, LONGEST_MAX_AGE)}")
+        if self.expires is not None:
+            parts.append(f"Expires={format_datetime(self.expires.astimezone(UTC), usegmt=True)}")
+        if self.domain:
+            parts.append(f"Domain={self.domain}")
+        parts.append(f"Path={self.path}")
+        if self.http_only:
+            parts.append("HttpOnly")
+        if self.secure:
+            parts.append("Secure")
+        parts.append(f"SameSite={self.same_site.value}")
+        return "; ".join(parts)

@@ -1,0 +1,89 @@
+"""What a request must pass before an endpoint sees it: rate and origin."""
+
+import math
+import time
+from ipaddress import IPv6Network
+
+from limits import RateLimitItemPerSecond
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.storage import storage_from_string
+
+from better_auth.config import RateLimitConfig
+from better_auth.errors import ConfigurationError, Forbidden, TooManyRequests
+from better_auth.http.addresses import ClientAddress
+from better_auth.http.endpoints import Endpoint
+from better_auth.http.messages import AuthRequest
+from better_auth.http.origins import TrustedOrigins, origin_of
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class RateLimiter:
+    """So many requests in so many seconds from one client to one endpoint.
+
+    A client is an IPv4 address or an IPv6 /64. Requests whose address nobody knows share one
+    allowance: without an address the limit is tighter, never off.
+    """
+
+    def __init__(self, config: RateLimitConfig, addresses: ClientAddress) -> None:
+        """Raises ``ConfigurationError`` for a storage that ``limits`` does not know."""
+        self._addresses = addresses
+        self._general = RateLimitItemPerSecond(config.limit, int(config.window.total_seconds()))
+        self._sign_in = RateLimitItemPerSecond(
+            config.sign_in_limit, int(config.sign_in_window.total_seconds())
+        )
+        try:
+            storage = storage_from_string(f"async+{config.storage}")
+        except Exception as error:
+            raise ConfigurationError(f"rate_limit.storage: {error}") from error
+        self._limiter = FixedWindowRateLimiter(storage)
+
+    async def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
+        """Count this request. Raises ``TooManyRequests``."""
+        rule = self._sign_in if endpoint.route.takes_credentials else self._general
+        key = (endpoint.route.path, _network_of(self._addresses.of(request)))
+        if not await self._limiter.hit(rule, *key):
+            window = await self._limiter.get_window_stats(rule, *key)
+            raise TooManyRequests(math.ceil(window.reset_time - time.time()))
+
+
+def _network_of(address: str | None) -> str:
+    if address is None:
+        return "unknown"
+    if ":" not in address:
+        return address
+    return str(IPv6Network((address, 64), strict=False).network_address)
+
+
+class OriginGuard:
+    """Refuses what another site makes a browser send (CSRF; OWASP ASVS 5.0, 3.5.1).
+
+    A state-changing request that carries cookies must name a trusted origin. Sign-in and sign-up
+    also refuse another site's request without cookies, which would sign the browser in as the
+    attacker. A request with neither cookies nor a trace of a browser is a program's and passes.
+    """
+
+    def __init__(self, origins: TrustedOrigins) -> None:
+        self._origins = origins
+
+    def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
+        """Raises ``Forbidden``."""
+        if request.method in SAFE_METHODS:
+            return
+        has_cookies = request.header(b"cookie") is not None
+        if not has_cookies and not endpoint.route.takes_credentials:
+            return
+        stated = request.header(b"origin")
+        source = stated if stated is not None else request.header(b"referer")
+        site = request.header(b"sec-fetch-site")
+        if source is None or source == "null":
+            if has_cookies or source == "null" or site == "cross-site":
+                raise Forbidden("Missing or null Origin", "MISSING_OR_NULL_ORIGIN")
+            return
+        origin = origin_of(source)
+        if origin is None or not self._origins.is_trusted(origin, request):
+            raise Forbidden("Invalid origin", "INVALID_ORIGIN")
+        if site == "cross-site":
+            is_navigation = request.header(b"sec-fetch-mode") == "navigate"
+            if is_navigation or stated is None or not self._origins.is_configured(origin):
+                raise Forbidden("Cross-site request refused", "CROSS_SITE_REQUEST")

@@ -1,0 +1,91 @@
+"""A request and a response, belonging to no framework."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+Header = tuple[bytes, bytes]
+
+
+class AuthRequest:
+    """One request as it came; headers, cookies and body are read when somebody asks.
+
+    ``path`` is relative to the mount (``/get-session``). ``peer`` is the other end of the
+    connection, address and port; who the client behind it is, ``ClientAddress`` says.
+    """
+
+    __slots__ = (
+        "body",
+        "headers",
+        "method",
+        "path",
+        "path_params",
+        "peer",
+        "query_string",
+        "scheme",
+    )
+
+    def __init__(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        headers: Sequence[Header] = (),
+        query_string: bytes = b"",
+        body: bytes = b"",
+        peer: tuple[str, int] | None = None,
+        scheme: str = "http",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.query_string = query_string
+        self.body = body
+        self.peer = peer
+        self.scheme = scheme
+        self.path_params: dict[str, str] = {}
+
+    def header(self, name: bytes) -> str | None:
+        """The value of the header ``name`` (lower case); None if absent.
+
+        Several lines of one name are joined with ``", "`` (RFC 9110 section 5.3), cookies with
+        ``"; "`` (RFC 6265 section 5.4).
+        """
+        found = None
+        for key, value in self.headers:
+            if key == name:
+                if found is None:
+                    found = value
+                else:
+                    found += (b"; " if name == b"cookie" else b", ") + value
+        return None if found is None else found.decode("latin-1")
+
+    def cookie(self, name: str) -> str | None:
+        """The value of the first cookie called ``name``.
+
+        Whatever else the header holds (JSON, spaces, quotes of other applications' cookies) is
+        stepped over, never an error.
+        """
+        header = self.header(b"cookie")
+        if header is None or name not in header:
+            return None
+        for pair in header.split(";"):
+            key, separator, value = pair.partition("=")
+            if separator and key.strip() == name:
+                value = value.strip()
+                if len(value) > 1 and value[0] == value[-1] == '"':
+                    value = value[1:-1]
+                return value
+        return None
+
+
+@dataclass(slots=True)
+class AuthResponse:
+    """Status, headers and the bytes of the body."""
+
+    status: int
+    body: bytes = b""
+    headers: list[Header] = field(default_factory=list)
+
+    def header_values(self, name: bytes) -> Iterable[str]:
+        """Every value of the header ``name`` (lower case)."""
+        return (value.decode("latin-1") for key, value in self.headers if key == name)

@@ -1,0 +1,150 @@
+"""The OpenAPI 3.1 document, from the types of the endpoints."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from better_auth.http.endpoints import Endpoint
+from better_auth.models import Record
+
+Json: TypeAlias = dict[str, Any]
+"""A JSON object of the document; its shape is the OpenAPI specification's."""
+
+_REF = "#/components/schemas/{model}"
+
+_ERROR: Json = {
+    "type": "object",
+    "description": "Every error, whatever its status.",
+    "required": ["code", "message"],
+    "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+}
+
+
+def build_document(
+    endpoints: Sequence[Endpoint],
+    records: Mapping[str, type[Record]],
+    *,
+    server: str,
+    cookie_name: str,
+    version: str,
+) -> Json:
+    """The document for ``endpoints`` served at the URL ``server``.
+
+    ``records`` are the application's own records by the name the endpoints' types use.
+    """
+    document: Json = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "better_auth",
+            "version": version,
+            "description": "Sign-up, sign-in and sessions.",
+        },
+        "servers": [{"url": server}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(e.tag for e in endpoints)],
+        "paths": {},
+        "components": {
+            "schemas": _schemas(endpoints, records),
+            "securitySchemes": security_schemes(cookie_name),
+        },
+    }
+    for endpoint in endpoints:
+        operations = document["paths"].setdefault(endpoint.route.path, {})
+        operations[endpoint.route.method.lower()] = _operation(endpoint)
+    return document
+
+
+def security_schemes(cookie_name: str) -> Json:
+    """The two ways a session token travels."""
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "The session token."},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": cookie_name},
+    }
+
+
+def _schemas(endpoints: Sequence[Endpoint], records: Mapping[str, type[Record]]) -> Json:
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+    for endpoint in endpoints:
+        if endpoint.body is not None:
+            wanted.append((endpoint.body, "validation"))
+        if _is_model(endpoint.result):
+            wanted.append((endpoint.result, "serialization"))
+    _, definitions = models_json_schema(list(dict.fromkeys(wanted)), ref_template=_REF)
+    schemas: Json = dict(definitions.get("$defs", {}))
+    for name, record in records.items():
+        if name in schemas:
+            schema = record.model_json_schema(mode="serialization", ref_template=_REF)
+            schemas.update(schema.pop("$defs", {}))
+            schemas[name] = schema
+    schemas["Error"] = _ERROR
+    return schemas
+
+
+def _operation(endpoint: Endpoint) -> Json:
+    needs_session = endpoint.route.access == "session"
+    operation: Json = {
+        "operationId": endpoint.operation_id,
+        "summary": endpoint.summary,
+        "tags": [endpoint.tag],
+        "security": [{"bearer": []}, {"cookie": []}] if needs_session else [],
+        "responses": {"200": _answer("The result", _result_schema(endpoint.result))},
+    }
+    if endpoint.description:
+        operation["description"] = endpoint.description
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", endpoint.route.path)
+    ]
+    if endpoint.query is not None:
+        schema = endpoint.query.model_json_schema(ref_template=_REF)
+        parameters += [
+            {
+                "name": name,
+                "in": "query",
+                "required": name in schema.get("required", ()),
+                "schema": field,
+            }
+            for name, field in schema.get("properties", {}).items()
+        ]
+    if parameters:
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        operation["requestBody"] = {
+            "required": any(field.is_required() for field in endpoint.body.model_fields.values()),
+            "content": {"application/json": {"schema": _ref(endpoint.body.__name__)}},
+        }
+    for status in sorted(_error_statuses(endpoint)):
+        operation["responses"][str(status)] = _answer(HTTPStatus(status).phrase, _ref("Error"))
+    return operation
+
+
+def _error_statuses(endpoint: Endpoint) -> set[int]:
+    statuses = {429, 500, 503, *endpoint.route.errors}
+    if endpoint.route.access == "session":
+        statuses.add(401)
+    if endpoint.route.method == "POST":
+        statuses |= {403, 408, 413}
+    if endpoint.query is not None:
+        statuses.add(400)
+    if endpoint.body is not None:
+        statuses |= {400, 415}
+    return statuses
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _result_schema(kind: Any) -> Json:
+    return _ref(kind.__name__) if _is_model(kind) else {"type": "object"}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": _REF.format(model=name)}
+
+
+def _answer(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

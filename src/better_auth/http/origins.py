@@ -1,0 +1,81 @@
+"""Which origins are trusted: to send state-changing requests, and to be redirected to."""
+
+import re
+from urllib.parse import urlsplit
+
+from better_auth.errors import Forbidden
+from better_auth.http.messages import AuthRequest
+
+_PATH = re.compile(
+    r"/(?![/\\]|%2f|%5c)[\w\-.~+/@%]*(\?[\w\-.~+/=&%@:,;!*'()]*)?(#[\w\-.~/=&%]*)?", re.I | re.A
+)
+"""A path of this site; what browsers read as another host after the first slash is not one."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class TrustedOrigins:
+    """``base_url``'s origin and the configured ones.
+
+    Without a ``base_url`` an application's own origin is the host the request was sent to, asked
+    of each request anew and never remembered.
+    """
+
+    def __init__(self, base_url: str | None, patterns: list[str]) -> None:
+        self._own = origin_of(base_url) if base_url else None
+        self._patterns = [_compiled(pattern) for pattern in patterns]
+
+    def is_trusted(self, origin: str, request: AuthRequest) -> bool:
+        """Whether ``origin`` (scheme, host and port) is the application's own or configured."""
+        return self.is_own(origin, request) or self.is_configured(origin)
+
+    def is_own(self, origin: str, request: AuthRequest) -> bool:
+        """Whether ``origin`` is where the application itself is reached."""
+        if self._own is not None:
+            return origin == self._own
+        host = (request.header(b"host") or "").lower()
+        scheme, _, authority = origin.partition("://")
+        return bool(host) and _with_port(scheme, authority) == _with_port(scheme, host)
+
+    def is_configured(self, origin: str) -> bool:
+        """Whether ``origin`` is one of ``trusted_origins``."""
+        return any(pattern.fullmatch(origin) for pattern in self._patterns)
+
+    def check_redirect(self, url: str | None, request: AuthRequest, name: str) -> None:
+        """Raises ``Forbidden`` unless ``url`` is a path of this site or of a trusted origin.
+
+        ``name`` is the field it came in.
+        """
+        if url is None or _PATH.fullmatch(url):
+            return
+        origin = origin_of(url)
+        if origin is None or "\\" in url or not url.isprintable() or " " in url:
+            raise Forbidden(f"{name}: not a trusted URL", "INVALID_CALLBACK_URL")
+        if not self.is_trusted(origin, request):
+            raise Forbidden(f"{name}: not a trusted URL", "INVALID_CALLBACK_URL")
+
+
+def origin_of(url: str) -> str | None:
+    """The origin of an absolute http(s) URL, lower case, default port left out (RFC 6454)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port is None or port == _DEFAULT_PORTS[parts.scheme]:
+        return f"{parts.scheme}://{host}"
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _with_port(scheme: str, authority: str) -> str:
+    has_port = re.search(r":\d+$", authority)
+    return authority if has_port else f"{authority}:{_DEFAULT_PORTS.get(scheme, 0)}"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """``https://*.example.com``: the star stands for one host label, never for a scheme."""
+    origin = origin_of(pattern.replace("*", "star-label")) or pattern
+    return re.compile(re.escape(origin.lower()).replace(r"star\-label", r"[a-z0-9\-]+"))

@@ -1,0 +1,187 @@
+"""Sign-up and sign-in with e-mail address and password."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, create_model
+
+from better_auth.errors import BadRequest, Forbidden, Unauthorized
+from better_auth.events import SignInFailed
+from better_auth.http.body import Input
+from better_auth.http.call import Call, Context
+from better_auth.http.endpoints import Endpoint, post
+from better_auth.models import Fields, ReadOnly, User
+from better_auth.plugins.base import Plugin
+from better_auth.users import normalize_email
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+class SignUpEmail(Input):
+    """Who signs up. An application's own ``User`` fields join these."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+    email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
+    password: str = Field(json_schema_extra={"format": "password"})
+    image: str | None = Field(default=None, max_length=2048)
+    remember_me: bool = True
+    callback_url: str | None = Field(default=None, alias="callbackURL", max_length=2048)
+
+
+class SignInEmail(Input):
+    """Who signs in."""
+
+    email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
+    password: str = Field(json_schema_extra={"format": "password"})
+    remember_me: bool = True
+    callback_url: str | None = Field(default=None, alias="callbackURL", max_length=2048)
+
+
+class SignUpResult(Fields):
+    """The new user; ``token`` is null where signing up does not sign in."""
+
+    token: str | None
+    user: User
+
+
+class SignInResult(Fields):
+    """The session's token and its user; with a ``callbackURL``, where to go next."""
+
+    redirect: bool
+    token: str
+    url: str | None
+    user: User
+
+
+class EmailPasswordPlugin(Plugin):
+    """``POST /sign-up/email`` and ``POST /sign-in/email``.
+
+    ``enable_signup=False`` takes sign-up away (400). ``require_email_verification`` refuses to sign
+    in (403) until the user's address is verified. ``auto_sign_in=False`` makes sign-up a
+    sign-up only. Password lengths count characters.
+    """
+
+    name = "E-mail and password"
+
+    def __init__(
+        self,
+        *,
+        enable_signup: bool = True,
+        require_email_verification: bool = False,
+        password_min_length: int = 8,
+        password_max_length: int = 128,
+        auto_sign_in: bool = True,
+    ) -> None:
+        self.enable_signup = enable_signup
+        self.require_email_verification = require_email_verification
+        self.password_min_length = password_min_length
+        self.password_max_length = password_max_length
+        self.auto_sign_in = auto_sign_in
+        self._own_fields: list[str] = []
+
+    def bind(self, context: Context) -> None:
+        super().bind(context)
+        self._own_fields = [
+            name
+            for name, field in context.own_user_fields.items()
+            if not any(isinstance(marker, ReadOnly) for marker in field.metadata)
+        ]
+
+    def endpoints(self) -> Iterable[Endpoint]:
+        for endpoint in super().endpoints():
+            if endpoint.body is SignUpEmail and self._own_fields:
+                own: dict[str, Any] = {
+                    name: (field.annotation, field)
+                    for name, field in self.context.own_user_fields.items()
+                    if name in self._own_fields
+                }
+                body = create_model("SignUpEmail", __base__=SignUpEmail, **own)
+                endpoint = replace(endpoint, body=body)
+            yield endpoint
+
+    @post("/sign-up/email", takes_credentials=True, errors=(403, 422))
+    async def sign_up(self, call: Call, body: SignUpEmail) -> SignUpResult:
+        """Create a user with a password, and sign them in."""
+        if not self.enable_signup:
+            raise BadRequest("Signing up is not enabled", "SIGN_UP_DISABLED")
+        self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
+        email = normalize_email(body.email)
+        self.check_password(body.password)
+        # Hashed before the address is looked at: a taken one answers in the same time.
+        password_hash = await self.context.passwords.hash(body.password)
+        user = await self.context.users.create(
+            name=body.name,
+            email=email,
+            password_hash=password_hash,
+            image=body.image,
+            fields={name: getattr(body, name) for name in self._own_fields},
+        )
+        if not self.auto_sign_in or self.require_email_verification:
+            return SignUpResult(token=None, user=user)
+        session = await call.begin_session(user, remember=body.remember_me)
+        return SignUpResult(token=session.token, user=user)
+
+    @post("/sign-in/email", takes_credentials=True, errors=(401, 403))
+    async def sign_in(self, call: Call, body: SignInEmail) -> SignInResult:
+        """Begin a session with e-mail address and password.
+
+        An unknown address and a wrong password get the same answer in the same time.
+        """
+        self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
+        user = await self._authenticated(call, normalize_email(body.email), body.password)
+        if self.require_email_verification and not user.email_verified:
+            await self._failed(call, "email not verified", user.id)
+            raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
+        session = await call.begin_session(user, remember=body.remember_me)
+        return SignInResult(
+            redirect=body.callback_url is not None,
+            token=session.token,
+            url=body.callback_url,
+            user=user,
+        )
+
+    def check_password(self, password: str) -> None:
+        """Raises ``BadRequest`` for a password that is too short or too long
+        (OWASP ASVS 5.0, 6.2.1 and 6.2.9)."""
+        if len(password) < self.password_min_length:
+            raise BadRequest(
+                f"password: at least {self.password_min_length} characters", "PASSWORD_TOO_SHORT"
+            )
+        if len(password) > self.password_max_length:
+            raise BadRequest(
+                f"password: at most {self.password_max_length} characters", "PASSWORD_TOO_LONG"
+            )
+
+    async def _authenticated(self, call: Call, email: str, password: str) -> User:
+        """The user this password belongs to. Raises ``Unauthorized``."""
+        users, passwords = self.context.users, self.context.passwords
+        user = await users.find_by_email(email)
+        account = await users.credential(user.id if user else "")
+        if user is None or account is None or account.password_hash is None:
+            await passwords.pretend(password[: self.password_max_length])
+            await self._failed(call, "unknown user", user.id if user else None)
+            raise _invalid_credentials()
+        verified = await passwords.verify(
+            password[: self.password_max_length + 1], account.password_hash
+        )
+        if not verified.ok:
+            await self._failed(call, "wrong password", user.id)
+            raise _invalid_credentials()
+        if verified.new_hash is not None:
+            await users.set_password_hash(account, verified.new_hash)
+        return user
+
+    async def _failed(self, call: Call, reason: str, user_id: str | None) -> None:
+        client = call.client
+        await self.context.events.emit(
+            SignInFailed("email", reason, user_id, client.ip_address, client.user_agent)
+        )
+
+
+def _invalid_credentials() -> Unauthorized:
+    return Unauthorized("Invalid e-mail address or password", "INVALID_EMAIL_OR_PASSWORD")

@@ -1,0 +1,300 @@
+"""The session manager: everything that happens to a session happens here.
+
+A session is created, resolved at each request, refreshed when it has aged, rotated when its
+user's privileges change, listed, revoked and, past its end, purged. Each of these that writes is
+one conditional statement whose row count says who won: a refresh that lost to a revocation finds
+no session, and two revocations of one session end it once.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
+from better_auth.clock import Clock
+from better_auth.config import SessionConfig
+from better_auth.errors import AuthError, Forbidden, ReferenceViolation, Unauthorized
+from better_auth.events import (
+    EventBus,
+    SessionCreated,
+    SessionCreating,
+    SessionsExpired,
+    SessionsRevoked,
+    SessionsRevoking,
+    SessionUpdated,
+    SessionUpdating,
+)
+from better_auth.models import Principal, Session, User, Verification
+from better_auth.sessions.tokens import TokenVault, new_token
+
+USER_AGENT_LENGTH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from, as far as is known."""
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+
+
+class SessionManager:
+    """Sessions of one application: their policy (``config``) applied to their rows."""
+
+    def __init__(
+        self,
+        database: DatabaseAdapter,
+        tokens: TokenVault,
+        config: SessionConfig,
+        events: EventBus,
+        clock: Clock,
+        session_model: type[Session] = Session,
+    ) -> None:
+        self.tokens = tokens
+        self.config = config
+        self._database = database
+        self._events = events
+        self._clock = clock
+        self._model = session_model
+        self._refresh_when_left = config.expires_in - config.update_age
+
+    async def create(
+        self,
+        user: User,
+        client: Client = Client(),
+        *,
+        remember: bool = True,
+        lifetime: timedelta | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Session:
+        """A new session for ``user``; the only moment its token is in the open.
+
+        ``remember=False`` makes a short session that is never extended, as does a ``lifetime`` of
+        its own. ``fields`` sets plugins' session fields. Raises ``Forbidden`` at the limit of
+        sessions (policy ``refuse``), ``Unauthorized`` for a user deleted meanwhile, and whatever
+        a handler of ``SessionCreating`` refuses with.
+        """
+        session = self._new(user, client, remember, lifetime, fields or {})
+        session = (await self._events.emit(SessionCreating(session, user))).session
+        evicted: list[Session] = []
+        try:
+            if self.config.max_sessions_per_user is None:
+                await self._database.insert(session)
+            else:
+                async with self._database.transaction() as verbs:
+                    evicted = await self._insert_within_limit(verbs, session)
+        except ReferenceViolation:
+            raise Unauthorized from None
+        if evicted:
+            await self._events.emit(SessionsRevoked(user.id, evicted))
+        await self._events.emit(SessionCreated(session, user))
+        return session
+
+    def _new(
+        self,
+        user: User,
+        client: Client,
+        remember: bool,
+        lifetime: timedelta | None,
+        fields: Mapping[str, Any],
+    ) -> Session:
+        now = self._clock()
+        token = new_token()
+        default = self.config.expires_in if remember else self.config.short_expires_in
+        longest = self.config.max_lifetime
+        ends_at = None if longest is None else now + longest
+        expires_at = now + (lifetime or default)
+        session = self._model(
+            token=token,
+            user_id=user.id,
+            expires_at=min(expires_at, ends_at) if ends_at else expires_at,
+            created_at=now,
+            updated_at=now,
+            ip_address=client.ip_address,
+            user_agent=client.user_agent and client.user_agent[:USER_AGENT_LENGTH],
+            token_key=self.tokens.key(token),
+            remember=remember and lifetime is None,
+            ends_at=ends_at,
+            authenticated_at=now,
+        )
+        return session.revised(fields, sealed_token=self.tokens.seal(session.id, token))
+
+    async def _insert_within_limit(self, verbs: Verbs, session: Session) -> list[Session]:
+        """Insert, making room first; the sessions that had to go. Holds the user's row, so that
+        two sign-ins at once cannot both take the last place."""
+        limit = self.config.max_sessions_per_user or 1
+        await verbs.lock(User, session.user_id)
+        live: dict[str, Any] = {"user_id": session.user_id, "expires_at": gt(self._clock())}
+        there = await verbs.find(Session, order_by=("-created_at", "-id"), **live)
+        evicted: list[Session] = []
+        if len(there) >= limit:
+            if self.config.max_sessions_policy == "refuse":
+                raise Forbidden("This user has too many sessions", "TOO_MANY_SESSIONS")
+            surplus = [old.id for old in there[limit - 1 :]]
+            evicted = await verbs.take(Session, id=in_(surplus))
+        await verbs.insert(session)
+        return evicted
+
+    async def resolve(self, token: str) -> Principal | None:
+        """Who holds ``token``: the live session and its user, or None.
+
+        The one way in for every door. Refreshes the session when that is due; the principal then
+        says so, and a door that was given a cookie sends it again.
+        """
+        for key in self.tokens.keys(token):
+            found = await self._database.session_with_user(key)
+            if found is not None:
+                break
+        else:
+            return None
+        session, user = found
+        now = self._clock()
+        if session.expires_at <= now:
+            return None
+        session.__dict__["token"] = token  # a record just made, not yet anyone else's
+        if session.remember and session.expires_at - now <= self._refresh_when_left:
+            return await self._refresh(session, user, now)
+        return Principal(session, user)
+
+    async def _refresh(self, session: Session, user: User, now: datetime) -> Principal | None:
+        """Move the end of an aged session, unless it was revoked in the meantime."""
+        expires_at = now + self.config.expires_in
+        if session.ends_at is not None:
+            expires_at = min(expires_at, session.ends_at)
+        if self.config.disable_refresh or expires_at <= session.expires_at:
+            return Principal(session, user)
+        changes: dict[str, Any] = {"expires_at": expires_at, "updated_at": now}
+        current_key = self.tokens.key(session.token)
+        if session.token_key != current_key:
+            # Made under an older secret: move it to the current one, so that the old can retire.
+            changes["token_key"] = current_key
+            changes["sealed_token"] = self.tokens.seal(session.id, session.token)
+        try:
+            changes = (await self._events.emit(SessionUpdating(session, changes))).changes
+        except AuthError:
+            return Principal(session, user)
+        seen = {"expires_at": session.expires_at, "token_key": session.token_key}
+        if await self._database.update(Session, changes, id=session.id, **seen):
+            session = session.revised(changes)
+            await self._events.emit(SessionUpdated(session, changes))
+            return Principal(session, user, refreshed=True)
+        for key in self.tokens.keys(session.token):
+            found = await self._database.session_with_user(key)
+            if found is not None and found[0].expires_at > now:
+                return Principal(found[0].revised(token=session.token), found[1])
+        return None
+
+    def is_fresh(self, session: Session) -> bool:
+        """Whether credentials were proven within ``fresh_age`` (OWASP ASVS 5.0, 7.5.1)."""
+        age = self.config.fresh_age
+        return not age or self._clock() - session.authenticated_at < age
+
+    async def update(self, session: Session, changes: Mapping[str, Any]) -> Session:
+        """Write plugins' fields of a live session. Raises ``Unauthorized`` if it has ended."""
+        return await self._change(session, dict(changes))
+
+    async def rotate(self, session: Session, *, authenticated: bool = False) -> Session:
+        """The same session under a new token; the old one is dead at once.
+
+        For every change of privilege (OWASP ASVS 5.0, 7.2.4). ``authenticated``: credentials were
+        proven for it, so the session is fresh again. Raises ``Unauthorized`` if it has ended.
+        """
+        token = new_token()
+        changes: dict[str, Any] = {
+            "token_key": self.tokens.key(token),
+            "sealed_token": self.tokens.seal(session.id, token),
+        }
+        if authenticated:
+            changes["authenticated_at"] = self._clock()
+        rotated = await self._change(session, changes)
+        return rotated.revised(token=token)
+
+    async def _change(self, session: Session, changes: dict[str, Any]) -> Session:
+        now = self._clock()
+        changes["updated_at"] = now
+        changes = (await self._events.emit(SessionUpdating(session, changes))).changes
+        still = {"token_key": session.token_key, "expires_at": gt(now)}
+        if not await self._database.update(Session, changes, id=session.id, **still):
+            raise Unauthorized
+        session = session.revised(changes)
+        await self._events.emit(SessionUpdated(session, changes))
+        return session
+
+    async def list_for(self, user_id: str, *, current: Session | None = None) -> list[Session]:
+        """All live sessions of a user, newest first, with the token that may be shown of each.
+
+        ``current`` keeps its own token whatever ``list_tokens`` says: its holder has it already.
+        """
+        sessions = await self._database.find(
+            Session,
+            user_id=user_id,
+            expires_at=gt(self._clock()),
+            order_by=("-created_at", "-id"),
+        )
+        own_id = current.id if current else None
+        return [
+            session.revised(
+                token=current.token
+                if current is not None and session.id == own_id
+                else self.tokens.shown(session)
+            )
+            for session in sessions
+        ]
+
+    async def revoke(self, session: Session) -> bool:
+        """End this session; whether it was this call that ended it."""
+        return bool(await self._end(session.user_id, id=session.id))
+
+    async def revoke_id(self, user_id: str, session_id: str) -> list[Session]:
+        """End the user's session with this id; the one ended, or none."""
+        return await self._end(user_id, id=session_id)
+
+    async def revoke_token(self, user_id: str, token: str) -> list[Session]:
+        """End the user's session with this token or handle; the one ended, or none.
+
+        Another user's token ends nothing and is not told from one that does not exist.
+        """
+        session_id = self.tokens.id_of_handle(token)
+        if session_id is not None:
+            return await self._end(user_id, id=session_id)
+        keys = self.tokens.keys(token)
+        return await self._end(user_id, token_key=in_(keys)) if keys else []
+
+    async def revoke_all(self, user_id: str, *, except_id: str | None = None) -> list[Session]:
+        """End all sessions of a user, or all but one; the live ones that were ended."""
+        if except_id is None:
+            return await self._end(user_id)
+        return await self._end(user_id, id=ne(except_id))
+
+    async def _end(self, user_id: str, **where: Any) -> list[Session]:
+        now = self._clock()
+        if self._events.listens(SessionsRevoking):
+            meant = await self._database.find(Session, user_id=user_id, expires_at=gt(now), **where)
+            if meant:
+                await self._events.emit(SessionsRevoking(user_id, meant))
+        taken = await self._database.take(Session, user_id=user_id, **where)
+        ended = [session for session in taken if session.expires_at > now]
+        if ended:
+            await self._events.emit(SessionsRevoked(user_id, ended))
+        return ended
+
+    async def count_expired(self) -> int:
+        """How many rows :meth:`purge` would delete now."""
+        past = le(self._clock())
+        sessions = await self._database.count(Session, expires_at=past)
+        return sessions + await self._database.count(Verification, expires_at=past)
+
+    async def purge(self, batch: int = 1000) -> AsyncIterator[int]:
+        """Delete expired sessions and verifications, ``batch`` rows a statement; the number of
+        rows gone after each, so that a caller can show progress or stop between."""
+        past = le(self._clock())
+        purged = 0
+        for model in (Session, Verification):
+            while gone := len(await self._database.take(model, limit=batch, expires_at=past)):
+                purged += gone if model is Session else 0
+                yield gone
+                if gone < batch:
+                    break
+        if purged:
+            await self._events.emit(SessionsExpired(purged))

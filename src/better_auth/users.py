@@ -1,0 +1,161 @@
+"""Users: made, found, changed and deleted in one place, whoever asks for it."""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import email_validator
+
+from better_auth.adapters.base import DatabaseAdapter
+from better_auth.clock import Clock
+from better_auth.errors import BadRequest, UniqueViolation, UnprocessableEntity
+from better_auth.events import (
+    AccountCreated,
+    EventBus,
+    UserCreated,
+    UserCreating,
+    UserDeleted,
+    UserDeleting,
+    UserUpdated,
+    UserUpdating,
+)
+from better_auth.models import Account, User
+from better_auth.sessions import SessionManager
+
+CREDENTIAL = "credential"
+"""The provider id of the account that holds a user's password."""
+
+
+def normalize_email(text: str) -> str:
+    """``text`` in the form in which e-mail addresses are stored and compared.
+
+    NFKC first, so that a look-alike ``@`` or letter cannot pass for another address, then
+    checked, then lower case. Raises ``BadRequest`` (``INVALID_EMAIL``).
+
+    >>> normalize_email("Ada@Example.COM")
+    'ada@example.com'
+    """
+    try:
+        checked = email_validator.validate_email(
+            unicodedata.normalize("NFKC", text),
+            check_deliverability=False,
+            globally_deliverable=False,
+        )
+    except email_validator.EmailNotValidError:
+        raise BadRequest("email: not a valid e-mail address", "INVALID_EMAIL") from None
+    return checked.normalized.lower()
+
+
+class UserManager:
+    """The users of one application. ``model`` is its own ``User``, plugins' fields included."""
+
+    def __init__(
+        self,
+        database: DatabaseAdapter,
+        sessions: SessionManager,
+        events: EventBus,
+        clock: Clock,
+        model: type[User],
+    ) -> None:
+        self.model = model
+        self._database = database
+        self._sessions = sessions
+        self._events = events
+        self._clock = clock
+
+    async def create(
+        self,
+        *,
+        name: str,
+        email: str,
+        password_hash: str | None = None,
+        email_verified: bool = False,
+        image: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> User:
+        """Store a user and, with a ``password_hash``, the account that signs in with it.
+
+        ``email`` is normalised here. Raises ``BadRequest`` (``INVALID_EMAIL``),
+        ``UnprocessableEntity`` (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
+        """
+        now = self._clock()
+        user = self.model(
+            name=name,
+            email=normalize_email(email),
+            email_verified=email_verified,
+            image=image,
+            created_at=now,
+            updated_at=now,
+            **(fields or {}),
+        )
+        user = (await self._events.emit(UserCreating(user))).user
+        account = password_hash and Account(
+            user_id=user.id,
+            provider_id=CREDENTIAL,
+            account_id=user.id,
+            password_hash=password_hash,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            async with self._database.transaction() as verbs:
+                await verbs.insert(user)
+                if account:
+                    await verbs.insert(account)
+        except UniqueViolation:
+            raise UnprocessableEntity(
+                "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
+            ) from None
+        await self._events.emit(UserCreated(user))
+        if account:
+            await self._events.emit(AccountCreated(account))
+        return user
+
+    async def find_by_email(self, email: str) -> User | None:
+        """The user with this (normalised) address."""
+        return await self._database.find_one(User, email=email)
+
+    async def find(self, user_id: str) -> User | None:
+        """The user with this id."""
+        return await self._database.find_one(User, id=user_id)
+
+    async def credential(self, user_id: str) -> Account | None:
+        """The account that holds the user's password hash."""
+        return await self._database.find_one(
+            Account, user_id=user_id, provider_id=CREDENTIAL, account_id=user_id
+        )
+
+    async def set_password_hash(self, account: Account, password_hash: str) -> bool:
+        """Replace the hash, unless it was changed since ``account`` was read; whether it was."""
+        changes = {"password_hash": password_hash, "updated_at": self._clock()}
+        return bool(
+            await self._database.update(
+                Account, changes, id=account.id, password_hash=account.password_hash
+            )
+        )
+
+    async def update(self, user: User, changes: Mapping[str, Any]) -> User:
+        """Write ``changes`` (by field name) and return the user as it is then.
+
+        Raises ``UnprocessableEntity`` where the new e-mail address is taken.
+        """
+        wanted = {**changes, "updated_at": self._clock()}
+        wanted = (await self._events.emit(UserUpdating(user, wanted))).changes
+        try:
+            await self._database.update(User, wanted, id=user.id)
+        except UniqueViolation:
+            raise UnprocessableEntity(
+                "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
+            ) from None
+        user = user.revised(wanted)
+        await self._events.emit(UserUpdated(user, wanted))
+        return user
+
+    async def delete(self, user: User) -> bool:
+        """Delete a user with all sessions and accounts; whether it was this call that did."""
+        await self._events.emit(UserDeleting(user))
+        await self._sessions.revoke_all(user.id)
+        if not await self._database.delete(User, id=user.id):
+            return False
+        await self._events.emit(UserDeleted(user))
+        return True

@@ -1,0 +1,123 @@
+"""What tests share: a clock to move, applications to build, a real server to ask."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import uvicorn
+
+from better_auth import AuthConfig, BetterAuth
+from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
+
+SECRET = "test-secret-of-more-than-32-characters"
+PASSWORD = "correct horse battery"
+COOKIE = "better-auth.session-token"
+
+
+class MovableClock:
+    """The present, as the test has it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2024, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        """Move on by a ``timedelta``'s arguments: ``clock.move(days=1)``."""
+        self.now += timedelta(**by)
+
+
+def make_config(**settings: Any) -> AuthConfig:
+    """A configuration for tests: no rate limit, cookies over plain http.
+
+    ``session={...}`` adds to the session's settings.
+    """
+    session = {"cookie_secure": False, **settings.pop("session", {})}
+    settings.setdefault("rate_limit", {"enabled": False})
+    return AuthConfig(SECRET if "secrets" not in settings else None, session=session, **settings)
+
+
+def make_auth(
+    *,
+    plugins: list[Any] | None = None,
+    database: Any = "sqlite://",
+    clock: MovableClock | None = None,
+    user_model: Any = None,
+    **settings: Any,
+) -> BetterAuth:
+    """An application with e-mail sign-in and session management, in memory unless told."""
+    if plugins is None:
+        plugins = [EmailPasswordPlugin(), SessionManagementPlugin()]
+    more = {
+        key: value for key, value in {"clock": clock, "user_model": user_model}.items() if value
+    }
+    return BetterAuth(make_config(**settings), database=database, plugins=plugins, **more)
+
+
+@contextmanager
+def serve(app: Any, **options: Any) -> Iterator[str]:
+    """Serve an ASGI app by uvicorn on a free port of 127.0.0.1; yields its origin."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    options = {"log_level": "warning", "proxy_headers": False, "lifespan": "on", **options}
+    server = uvicorn.Server(uvicorn.Config(app, **options))
+    thread = threading.Thread(
+        target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
+    )
+    thread.start()
+    try:
+        origin = f"http://127.0.0.1:{port}"
+        with httpx.Client() as client:
+            while thread.is_alive() and not server.started:
+                thread.join(0.005)
+            assert server.started, "the server did not start"
+            del client
+        yield origin
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+class Browser:
+    """A client with a cookie jar that sends an Origin, as browsers do."""
+
+    def __init__(self, origin: str, base_path: str = "/auth") -> None:
+        self.http = httpx.Client(base_url=origin + base_path, headers={"Origin": origin})
+
+    def sign_up(self, email: str = "ada@example.com", **more: Any) -> httpx.Response:
+        """Sign up with the tests' password."""
+        body = {"name": "Ada", "email": email, "password": PASSWORD, **more}
+        return self.http.post("/sign-up/email", json=body)
+
+    def sign_in(self, email: str = "ada@example.com", **more: Any) -> httpx.Response:
+        """Sign in with the tests' password."""
+        return self.http.post("/sign-in/email", json={"email": email, "password": PASSWORD, **more})
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        """GET with the jar's cookies."""
+        return self.http.get(path, **more)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """POST ``body`` as JSON (none: no body) with the jar's cookies."""
+        return (
+            self.http.post(path, json=body, **more)
+            if body is not None
+            else self.http.post(path, **more)
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The Authorization header for ``token``."""
+    return {"Authorization": f"Bearer {token}"}
