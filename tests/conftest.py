@@ -1,15 +1,18 @@
 """Fixtures: an application behind a real server, a clock, browsers."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
-from better_auth import BetterAuth
-from tests.support import Browser, MovableClock, make_auth, serve
+from better_auth import BetterAuth, Session, User
+from tests.support import Browser, LoopKeeper, MovableClock, make_auth, serve
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -21,6 +24,7 @@ class Site:
     origin: str
     url: str
     stack: ExitStack
+    loop: asyncio.AbstractEventLoop
 
     def browser(self) -> Browser:
         """A new browser, signed in as nobody."""
@@ -34,6 +38,28 @@ class Site:
         client.cookies.jar.set_policy(_NoCookies())
         self.stack.callback(client.close)
         return client
+
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What ``work`` returns, run in the server's own event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def user(self, email: str = "ada@example.com", **more: Any) -> User:
+        """A user without a password, which costs no hash."""
+        return self.run(self.auth.users.create(name="Ada", email=email, **more))
+
+    def session(self, user: User, **options: Any) -> Session:
+        """A session of ``user``, its token in the open."""
+        return self.run(self.auth.sessions.create(user, **options))
+
+
+def open_site(stack: ExitStack, clock: MovableClock, **settings: Any) -> Site:
+    """A served application that lives as long as ``stack``; see ``make_auth``."""
+    auth = make_auth(clock=clock, **settings)
+    served = LoopKeeper(auth)
+    origin = stack.enter_context(serve(served))
+    assert served.loop is not None
+    return Site(auth, clock, origin, origin + auth.config.base_path, stack, served.loop)
 
 
 class _NoCookies(httpx.Cookies().jar._policy.__class__):  # type: ignore[misc]
@@ -53,9 +79,7 @@ def site_with(clock: MovableClock) -> Iterator[Callable[..., Site]]:
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Site:
-            auth = make_auth(clock=clock, **settings)
-            origin = stack.enter_context(serve(auth))
-            return Site(auth, clock, origin, origin + auth.config.base_path, stack)
+            return open_site(stack, clock, **settings)
 
         yield make
 

@@ -86,6 +86,18 @@ def serve(app: Any, **options: Any) -> Iterator[str]:
         listener.close()
 
 
+class LoopKeeper:
+    """An ASGI app that knows the event loop it is served by, for tests to run things in it."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.loop = asyncio.get_running_loop()
+        await self.app(scope, receive, send)
+
+
 class Browser:
     """A client with a cookie jar that sends an Origin, as browsers do."""
 
@@ -121,3 +133,24 @@ class Browser:
 def bearer(token: str) -> dict[str, str]:
     """The Authorization header for ``token``."""
     return {"Authorization": f"Bearer {token}"}
+
+
+def set_cookies(response: httpx.Response) -> list[dict[str, str]]:
+    """Every Set-Cookie line as ``name``, ``value`` and its attributes in lower case."""
+    cookies = []
+    for line in response.headers.get_list("set-cookie"):
+        pair, *attributes = line.split("; ")
+        name, _, value = pair.partition("=")
+        cookie = {"name": name, "value": value}
+        for attribute in attributes:
+            key, _, content = attribute.partition("=")
+            cookie[key.lower()] = content
+        cookies.append(cookie)
+    return cookies
+
+
+def session_cookie(response: httpx.Response, name: str = COOKIE) -> dict[str, str] | None:
+    """The one Set-Cookie line of the session's cookie; None where there is none."""
+    found = [cookie for cookie in set_cookies(response) if cookie["name"] == name]
+    assert len(found) < 2, f"{name} is set {len(found)} times in one answer"
+    return found[0] if found else None

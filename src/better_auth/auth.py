@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar, cast
 
@@ -88,6 +88,7 @@ class BetterAuth(Generic[UserT]):
         self._started = False
         self._starting = asyncio.Lock()
         self._purging: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     @property
     def sessions(self) -> SessionManager:
@@ -171,7 +172,8 @@ class BetterAuth(Generic[UserT]):
             for plugin in self.plugins:
                 await plugin.start()
             if self.config.session.purge_interval is not None:
-                self._purging = asyncio.create_task(self._purge_forever())
+                self._stopping = asyncio.Event()
+                self._purging = asyncio.create_task(self._purge_until_stopped())
             self._started = True
 
     async def stop(self) -> None:
@@ -181,7 +183,8 @@ class BetterAuth(Generic[UserT]):
                 return
             self._started = False
             if self._purging is not None:
-                self._purging.cancel()
+                self._stopping.set()
+                await self._purging
                 self._purging = None
             for plugin in reversed(self.plugins):
                 await plugin.stop()
@@ -225,16 +228,18 @@ class BetterAuth(Generic[UserT]):
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _purge_forever(self) -> None:
+    async def _purge_until_stopped(self) -> None:
         interval = self.config.session.purge_interval
         assert interval is not None
-        while True:
+        while not self._stopping.is_set():
             try:
                 async for _ in self.sessions.purge():
-                    await asyncio.sleep(0)
+                    if self._stopping.is_set():
+                        return
             except Exception:
                 logger.exception("purging expired sessions failed; trying again later")
-            await asyncio.sleep(interval.total_seconds())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), interval.total_seconds())
 
     def _refuse_twins(self) -> None:
         kinds = [type(plugin) for plugin in self.plugins]

@@ -40,7 +40,15 @@ def render_time(moment: datetime) -> str:
     >>> render_time(datetime(2024, 1, 1, tzinfo=UTC))
     '2024-01-01T00:00:00.000Z'
     """
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031  (half the time of isoformat)
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond // 1000,
+    )
 
 
 def parse_time(text: str) -> datetime:

@@ -95,9 +95,11 @@ class TableOf:
 
     def raw_record(self, row: Sequence[Any]) -> Any:
         """The record of a row as the driver gives it."""
-        values = {**self._unstored, **dict(zip(self.names, row, strict=True))}
+        values = dict(zip(self.names, row, strict=False))
         for name, process in self._raw:
             values[name] = process(values[name])
+        if self._unstored:
+            values.update(self._unstored)
         return self._make(values)
 
     def row(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer, WrapSerializer
 from pydantic_core import to_json
+from typing_extensions import TypeIs
 
 from better_auth.clock import Clock, render_time
 from better_auth.config import SessionConfig
@@ -104,54 +105,66 @@ def render_json(value: object) -> str:
 
     Several times faster than the general serializer on what every session check returns.
     """
-    encode = _ENCODERS.get(type(value))
+    kind = type(value)
+    encode = _ENCODERS.get(kind)
     if encode is None:
-        encode = _ENCODERS[type(value)] = _encoder_for(type(value))
+        encode = _model_encoder(kind) if _is_plain(kind) else _general
+        _ENCODERS[kind] = encode
     return encode(value)
 
 
-def _encoder_for(kind: type[Any]) -> Callable[[Any], str]:
+def _general(value: object) -> str:
+    return to_json(value, by_alias=True).decode()
+
+
+def _is_plain(kind: type[Any]) -> TypeIs[type[BaseModel]]:
+    """Whether ``kind`` is a model that leaves the look of its fields to their types."""
     if not issubclass(kind, BaseModel):
-        return lambda value: to_json(value, by_alias=True).decode()
-    if not _is_plain(kind):
-        return lambda model: model.model_dump_json(by_alias=True)
-    shown = [
-        (f'"{field.serialization_alias or field.alias or name}":', name)
+        return False
+    decorators = kind.__pydantic_decorators__
+    if decorators.field_serializers or decorators.model_serializers or kind.model_computed_fields:
+        return False
+    return not any(
+        isinstance(marker, (PlainSerializer, WrapSerializer))
+        for field in kind.model_fields.values()
+        for marker in field.metadata
+        if field.annotation is not datetime
+    )
+
+
+def _model_encoder(kind: type[BaseModel]) -> Callable[[Any], str]:
+    shown = {
+        name: field.serialization_alias or field.alias or name
         for name, field in kind.model_fields.items()
         if not field.exclude
+    }
+    template = "{" + ",".join(f'"{alias}":%s' for alias in shown.values()) + "}"
+    encoders = [
+        (name, _ENCODERS.get(kind.model_fields[name].annotation or object, render_json))
+        for name in shown
     ]
 
     def encode(model: BaseModel) -> str:
         values = model.__dict__
-        return "{" + ",".join([key + render_json(values[name]) for key, name in shown]) + "}"
+        return template % tuple([encode(values[name]) for name, encode in encoders])
 
     return encode
-
-
-def _is_plain(kind: type[BaseModel]) -> bool:
-    """Whether the model leaves the look of its fields to their types: no serializer of its own."""
-    decorators = kind.__pydantic_decorators__
-    return not (
-        decorators.field_serializers or decorators.model_serializers or kind.model_computed_fields
-    ) and all(_has_plain_type(field) for field in kind.model_fields.values())
-
-
-def _has_plain_type(field: Any) -> bool:
-    own = [marker for marker in field.metadata if type(marker).__name__.endswith("Serializer")]
-    kinds = get_args(field.annotation) or (field.annotation,)
-    is_time = any(kind is datetime or datetime in get_args(kind) for kind in kinds)
-    return is_time or not own
 
 
 def _list(values: list[Any]) -> str:
     return "[" + ",".join([render_json(value) for value in values]) + "]"
 
 
-_ENCODERS: dict[type[Any], Callable[[Any], str]] = {
+def _time(moment: datetime) -> str:
+    return f'"{render_time(moment)}"'
+
+
+_ENCODERS: dict[Any, Callable[[Any], str]] = {
     str: encode_basestring,
+    str | None: lambda text: "null" if text is None else encode_basestring(text),
     type(None): lambda _: "null",
     bool: lambda value: "true" if value else "false",
     int: str,
-    datetime: lambda value: f'"{render_time(value)}"',
+    datetime: _time,
     list: _list,
 }
