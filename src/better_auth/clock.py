@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, PlainSerializer, TypeAdapter, WithJsonSchema
 
 Clock = Callable[[], datetime]
 """Answers the present instant; tests hand in one they can move."""
@@ -40,15 +40,12 @@ def render_time(moment: datetime) -> str:
     >>> render_time(datetime(2024, 1, 1, tzinfo=UTC))
     '2024-01-01T00:00:00.000Z'
     """
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031  (half the time of isoformat)
-        moment.year,
-        moment.month,
-        moment.day,
-        moment.hour,
-        moment.minute,
-        moment.second,
-        moment.microsecond // 1000,
-    )
+    text = _to_json(moment).decode()  # a third of the time of ``isoformat``, on every request
+    return text[1:24] + "Z" if len(text) == _WITH_FRACTION else text[1:20] + ".000Z"
+
+
+_to_json = TypeAdapter(datetime).serializer.to_json
+_WITH_FRACTION = len('"2024-01-01T00:00:00.123000Z"')
 
 
 def parse_time(text: str) -> datetime:

@@ -11,9 +11,9 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
-import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -36,31 +36,30 @@ class SqliteBackend:
         """``path`` names the file (made, readable by its owner only, if missing); None: memory."""
         self._in_memory = path is None
         self._path = path
-        self._uri = (
-            f"file:/better-auth-{uuid4().hex}?vfs=memdb"
-            if path is None
-            else f"file:{_quoted(path)}"
-        )
+        # In memory: the memdb file system, which connections of one process share by name.
+        self._file = f"file:/better-auth-{uuid4().hex}" if path is None else f"file:{_quoted(path)}"
+        self._query = {"vfs": "memdb"} if path is None else {}
+        self._uri = f"{self._file}?{urlencode(self._query)}"
         self.writing = self._engine(connections=1)
         self.reading = self._engine(connections=READERS)
         self._hot: sqlite3.Connection | None = None
         self._anchor = sqlite3.connect(self._uri, uri=True) if self._in_memory else None
 
     def _engine(self, connections: int) -> AsyncEngine:
-        async def connect() -> aiosqlite.Connection:
-            self._create_file()
-            return await aiosqlite.connect(
-                self._uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT
-            )
-
         engine = create_async_engine(
-            "sqlite+aiosqlite://",
-            async_creator=connect,
+            sa.URL.create(
+                "sqlite+aiosqlite", database=self._file, query={**self._query, "uri": "true"}
+            ),
+            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
             poolclass=AsyncAdaptedQueuePool,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=2 * BUSY_TIMEOUT,
         )
+
+        @sa.event.listens_for(engine.sync_engine, "do_connect")
+        def create_file(*_arguments: object) -> None:
+            self._create_file()
 
         @sa.event.listens_for(engine.sync_engine, "connect")
         def prepare(connection: Any, _record: object) -> None:
