@@ -21,7 +21,9 @@ from better_auth.sessions import Client, TokenVault, new_token
 
 PASSWORD = "correct horse battery staple"
 COOKIE = "better-auth.session-token"
-CLIENT = Client("127.0.0.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+CLIENT = Client(
+    "127.0.0.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+)
 
 _CHUNK = 10_000
 

@@ -39,7 +39,6 @@ class Site:
         self.stack.callback(client.close)
         return client
 
-
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What ``work`` returns, run in the server's own event loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)

@@ -152,7 +152,7 @@ class BetterAuth(Generic[UserT]):
             {"User": self._records["user"], "Session": self._records["session"]},
             server=(config.base_url or "") + config.base_path or "/",
             cookie_name=config.session.cookie_name,
-            version=_own_version(),
+            version=own_version(),
         )
 
     async def start(self) -> None:
@@ -327,7 +327,8 @@ def _extended(model: type[Record], additions: Sequence[type[Fields] | None]) -> 
     return create_model(model.__name__, __base__=(*reversed(mixins), model))
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The installed version of this package."""
     try:
         return version("better-auth")
     except PackageNotFoundError:

@@ -1,0 +1,78 @@
+"""Everything at once: the application to copy from.
+
+    uvicorn examples.everything:app --no-proxy-headers
+
+Configured by ``BETTER_AUTH_*`` variables (docs/configuration.md). Messages to people are appended,
+as JSON lines, to the file that the variable ``OUTBOX`` names.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from better_auth import AuthConfig, BetterAuth
+from better_auth.development import development_secret
+from better_auth.events import UserCreated
+from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
+from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
+
+
+def configuration() -> AuthConfig:
+    """The environment's settings; in development without a secret, one of our own making."""
+    given = AuthConfig.from_env(database_url="sqlite:///everything.db")
+    if given.mode == "production" or given.secret or given.secrets:
+        return given
+    given.secret = development_secret(Path(".better-auth"))  # type: ignore[assignment]
+    return given
+
+
+def send(to: str, kind: str, *, code: str | None = None, url: str | None = None) -> None:
+    """Deliver a message: ``code`` is a one-time code, ``url`` a link to follow."""
+    outbox = os.environ.get("OUTBOX")
+    if outbox:
+        content = {"code": code} if code is not None else {"url": url}
+        with Path(outbox).open("a") as file:
+            file.write(json.dumps({"to": to, "kind": kind, **content}) + "\n")
+
+
+auth = BetterAuth(configuration(), plugins=[EmailPasswordPlugin(), SessionManagementPlugin()])
+
+
+@auth.on(UserCreated)
+def welcome(event: UserCreated) -> None:
+    """Greet everyone who signs up."""
+    send(event.user.email, "welcome", url=auth.config.base_url)
+
+
+app = FastAPI(title="Everything")
+mount_auth(app, auth)
+
+
+@app.get("/me")
+async def me(session: CurrentSession) -> dict[str, str]:
+    """Who is asking; 401 for nobody."""
+    return {
+        "userId": session.user.id,
+        "email": session.user.email,
+        "sessionId": session.session.id,
+    }
+
+
+@app.get("/maybe")
+async def maybe(session: OptionalSession) -> dict[str, str | None]:
+    """Who is asking, if anybody."""
+    return {"userId": session.user.id if session else None}
+
+
+@app.websocket("/ws")
+async def ws(socket: WebSocket, session: CurrentSession) -> None:
+    """Say who is there, then repeat what they say."""
+    await socket.accept()
+    await socket.send_json({"userId": session.user.id, "email": session.user.email})
+    try:
+        while True:
+            await socket.send_text(await socket.receive_text())
+    except WebSocketDisconnect:
+        return

@@ -1,0 +1,96 @@
+"""Which application a command works on: the user's own, or the standalone one."""
+
+import importlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from better_auth.auth import BetterAuth
+from better_auth.config import ENVIRONMENT_PREFIX, AuthConfig
+from better_auth.development import development_secret
+from better_auth.errors import ConfigurationError
+from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
+
+DATA = Path(".better-auth")
+"""Where the standalone application keeps its database and its development secret."""
+
+APPLICATION = "_BETTER_AUTH_APPLICATION"
+"""How a server hands ``module:auth`` to its workers."""
+
+
+def settle(
+    application: str | None = None,
+    *,
+    database: str | None = None,
+    base_url: str | None = None,
+    mode: str | None = None,
+) -> None:
+    """Put a command's options into the environment, which workers inherit."""
+    options = {"DATABASE_URL": database, "BASE_URL": base_url, "MODE": mode}
+    for name, value in options.items():
+        if value is not None:
+            os.environ[ENVIRONMENT_PREFIX + name] = value
+    if application is not None:
+        os.environ[APPLICATION] = application
+
+
+def load() -> BetterAuth[Any]:
+    """The application settled on. Raises ``ConfigurationError``."""
+    name = os.environ.get(APPLICATION)
+    return standalone() if name is None else imported(name)
+
+
+def imported(name: str) -> BetterAuth[Any]:
+    """The ``BetterAuth`` that ``module:attribute`` names, the current directory included."""
+    module_name, separator, attribute = name.partition(":")
+    if not separator or not module_name or not attribute:
+        raise ConfigurationError(f"{name!r} does not name an application: module:auth")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise ConfigurationError(f"there is no module {module_name!r}") from None
+    except AttributeError:
+        raise ConfigurationError(f"{module_name} has no {attribute!r}") from None
+    if not isinstance(found, BetterAuth):
+        raise ConfigurationError(f"{name} is no BetterAuth but a {type(found).__name__}")
+    return found
+
+
+def standalone() -> BetterAuth[Any]:
+    """E-mail sign-in and session management, configured by the environment.
+
+    In development it makes its own secret and, on plain http, a cookie without Secure; in
+    production both must be said.
+    """
+    given = AuthConfig.from_env()
+    defaults: dict[str, Any] = {"database_url": f"sqlite:///{DATA / 'auth.db'}"}
+    if given.mode == "development":
+        if not given.secret and not given.secrets:
+            defaults["secret"] = development_secret(DATA)
+        if not (given.base_url or "").startswith("https://"):
+            defaults["session"] = {"cookie_secure": False}
+    return BetterAuth(
+        AuthConfig.from_env(**defaults),
+        plugins=[EmailPasswordPlugin(), SessionManagementPlugin()],
+    )
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[BetterAuth[Any]]:
+    """The application settled on, its database open and up to date, nothing else started."""
+    auth = load()
+    if auth.config.migrate_at_start:
+        await auth.database.migrate()
+    await auth.database.connect()
+    try:
+        yield auth
+    finally:
+        auth.context.passwords.close()
+        await auth.database.close()

@@ -1,0 +1,96 @@
+"""The commands. Each settles on an application, then does one thing to it."""
+
+import asyncio
+import json
+import secrets
+from typing import Annotated
+
+import typer
+
+from better_auth.auth import own_version
+from better_auth.cli import sessions, users
+from better_auth.cli.application import load, opened, settle
+from better_auth.cli.options import Application, Database
+
+app = typer.Typer(
+    name="better-auth",
+    help="Authentication with the session at its heart.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(users.app, name="users")
+
+
+@app.command()
+def serve(
+    application: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODULE:AUTH]", help="Your own BetterAuth; none: the standalone."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 3000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    database: Database = None,
+    base_url: Annotated[str | None, typer.Option(help="Where browsers reach it.")] = None,
+    mode: Annotated[str | None, typer.Option(help="development or production.")] = None,
+    access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
+) -> None:
+    """Serve the endpoints, by default on http://localhost:3000/auth."""
+    from better_auth.cli.serving import run  # uvicorn, which no other command needs
+
+    settle(application, database=database, base_url=base_url, mode=mode)
+    run(host, port, workers, access_log)
+
+
+@app.command()
+def secret() -> None:
+    """Print a fresh secret."""
+    typer.echo(secrets.token_urlsafe(48))
+
+
+@app.command()
+def migrate(
+    application: Application = None,
+    database: Database = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statements instead.")] = False,
+) -> None:
+    """Bring the database's tables up to date."""
+    settle(application, database=database)
+
+    async def work() -> list[str]:
+        auth = load()
+        try:
+            database = auth.database
+            return await (database.pending_migration() if sql else database.migrate())
+        finally:
+            await auth.database.close()
+
+    statements = asyncio.run(work())
+    if sql:
+        typer.echo("".join(f"{statement};\n" for statement in statements), nl=False)
+    else:
+        typer.echo(f"{len(statements)} statements run" if statements else "Nothing to do")
+
+
+@app.command()
+def openapi(application: Application = None, database: Database = None) -> None:
+    """Print the OpenAPI document."""
+    settle(application, database=database)
+
+    async def work() -> None:
+        async with opened() as auth:
+            typer.echo(json.dumps(auth.openapi(), indent=2))
+
+    asyncio.run(work())
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the version, where asked."""
+    if version:
+        typer.echo(own_version())
+        raise typer.Exit

@@ -1,0 +1,29 @@
+"""Options that several commands take."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column
+
+from better_auth.auth import BetterAuth
+from better_auth.errors import ConfigurationError
+from better_auth.models import User
+
+Application = Annotated[
+    str | None, typer.Option("--app", metavar="MODULE:AUTH", help="Your own BetterAuth.")
+]
+Database = Annotated[str | None, typer.Option(metavar="URL", help="Database URL.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def whole(heading: str) -> Column:
+    """A table's column that folds what is long, since half an id is of no use."""
+    return Column(heading, overflow="fold")
+
+
+async def user_named(auth: BetterAuth[Any], name: str) -> User:
+    """The user with this e-mail address or id. Raises ``ConfigurationError``."""
+    user = await auth.users.find_by_email(name.lower()) or await auth.users.find(name)
+    if user is None:
+        raise ConfigurationError(f"there is no user {name}")
+    return user

@@ -1,0 +1,75 @@
+"""``better-auth serve``: the application behind uvicorn."""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from better_auth.auth import BetterAuth
+from better_auth.cli.application import load
+
+GRACE = 10
+"""Seconds a request may take to finish once the server is told to stop."""
+
+
+def run(host: str, port: int, workers: int, access_log: bool) -> None:
+    """Serve until told to stop. Exits with 1 where the address is taken."""
+    auth = load()
+    if auth.config.migrate_at_start:
+        asyncio.run(_migrate(auth))
+    config = uvicorn.Config(
+        auth if workers == 1 else "better_auth.cli.application:load",
+        factory=workers > 1,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="warning" if not access_log else "info",
+        access_log=access_log,
+        proxy_headers=False,  # which proxies to believe is AuthConfig.trusted_proxies' to say
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+    )
+    listener = config.bind_socket()
+    print(welcome(auth, host, listener.getsockname()[1]), flush=True)
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+async def _migrate(auth: BetterAuth[Any]) -> None:
+    """Once, before workers start; connections do not survive into them."""
+    await auth.database.migrate()
+    await auth.database.close()
+
+
+def welcome(auth: BetterAuth[Any], host: str, port: int) -> str:
+    """What to say at start: where it is, where its data is, and what to try."""
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host  # noqa: S104
+    base = auth.config.base_url or f"http://{shown}:{port}"
+    url = base + auth.config.base_path
+    person = {
+        "name": "Ada",
+        "email": f"ada-{secrets.token_hex(3)}@example.com",
+        "password": "correct horse battery",
+    }
+    lines = [
+        f"better_auth listens on http://{shown}:{port}{auth.config.base_path}",
+        f"Its data is in {auth.database!r}",
+    ]
+    if not auth.config.session.cookie_secure:
+        lines.append("On plain http the session cookie is not Secure; use https for real users")
+    lines += [
+        "",
+        "Sign up, get the session, list sessions:",
+        f"curl -c cookies.txt -H 'Content-Type: application/json' -d '{json.dumps(person)}' "
+        f"{url}/sign-up/email",
+        f"curl -b cookies.txt {url}/get-session",
+        f"curl -b cookies.txt {url}/list-sessions",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""``better-auth users``: what an operator does to users."""
+
+import asyncio
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from better_auth.adapters import contains
+from better_auth.cli.application import opened, settle
+from better_auth.cli.options import Application, AsJson, Database, whole
+from better_auth.errors import AuthError, ConfigurationError
+from better_auth.models import User
+from better_auth.plugins import EmailPasswordPlugin
+
+app = typer.Typer(help="Create and list users.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()],
+    password: Annotated[
+        str | None, typer.Option(help="Asked for, or read from standard input, if left out.")
+    ] = None,
+    application: Application = None,
+    database: Database = None,
+) -> None:
+    """Create a user who can sign in; the address counts as verified."""
+    settle(application, database=database)
+    if password is None:
+        is_person = sys.stdin.isatty()
+        password = (
+            typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+            if is_person
+            else sys.stdin.readline().rstrip("\n")
+        )
+
+    async def work(password: str) -> User:
+        async with opened() as auth:
+            auth.plugin(EmailPasswordPlugin).check_password(password)
+            return await auth.users.create(
+                name=name,
+                email=email,
+                password_hash=await auth.context.passwords.hash(password),
+                email_verified=True,
+            )
+
+    try:
+        user = asyncio.run(work(password))
+    except AuthError as error:
+        raise ConfigurationError(error.message) from None
+    typer.echo(f"{user.id} {user.email}")
+
+
+@app.command("list")
+def list_users(
+    search: Annotated[str, typer.Option(help="Part of the e-mail address.")] = "",
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    application: Application = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List users, the oldest first."""
+    settle(application, database=database)
+
+    async def work() -> tuple[list[User], int]:
+        async with opened() as auth:
+            where = {"email": contains(search)} if search else {}
+            page = await auth.database.find(
+                User, order_by=("created_at", "id"), limit=limit, offset=offset, **where
+            )
+            return page, await auth.database.count(User, **where)
+
+    found, total = asyncio.run(work())
+    if as_json:
+        rows = [user.model_dump(mode="json", by_alias=True) for user in found]
+        typer.echo(json.dumps({"users": rows, "total": total}, indent=2))
+        return
+    table = Table(*map(whole, ("id", "e-mail", "verified", "name", "created")))
+    for user in found:
+        verified = "yes" if user.email_verified else "no"
+        table.add_row(user.id, user.email, verified, user.name, f"{user.created_at:%Y-%m-%d %H:%M}")
+    Console().print(table)
+    typer.echo(f"{len(found)} of {total}")
