@@ -16,7 +16,7 @@ GRACE = 10
 
 
 def run(host: str, port: int, workers: int, access_log: bool) -> None:
-    """Serve until told to stop. Exits with 1 where the address is taken."""
+    """Serve until told to stop. Exits, saying so, where the address is taken."""
     auth = load()
     if auth.config.migrate_at_start:
         asyncio.run(_migrate(auth))
@@ -34,6 +34,7 @@ def run(host: str, port: int, workers: int, access_log: bool) -> None:
         lifespan="on",
     )
     listener = config.bind_socket()
+    listener.listen(config.backlog)  # whoever connects from here on is answered
     print(welcome(auth, host, listener.getsockname()[1]), flush=True)
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,262 @@
+"""What an application adds: plugins, events, a User of its own; endpoints without HTTP."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+import better_auth
+from better_auth import AuthError, Column, ConfigurationError, ReadOnly, User
+from better_auth.errors import Forbidden, Unauthorized
+from better_auth.events import (
+    SessionCreating,
+    SessionsRevoked,
+    SessionsRevoking,
+    UserCreated,
+    UserCreating,
+)
+from better_auth.models import Fields, Record
+from better_auth.plugins import (
+    Call,
+    EmailPasswordPlugin,
+    Input,
+    Plugin,
+    SessionManagementPlugin,
+    get,
+    on,
+    post,
+)
+from better_auth.plugins.session_management import RevokeSession
+from tests.conftest import Site
+from tests.support import PASSWORD, bearer, make_auth
+
+MakeSite = Callable[..., Site]
+
+
+class Badge(Record):
+    """A record of the plugin's own."""
+
+    table_name = "badge"
+    user_id: Annotated[str, Column(index=True, length=64, references="user")]
+    title: Annotated[str, Column(length=50)]
+
+
+class BadgeUser(Fields):
+    """What the plugin adds to every user."""
+
+    level: int = 1
+
+
+class BadgeSession(Fields):
+    """What the plugin adds to every session."""
+
+    theme: Annotated[str | None, Column(length=20)] = None
+
+
+class Award(Input):
+    """A badge to give."""
+
+    title: str = Field(min_length=1, max_length=50)
+
+
+class Badges(Fields):
+    """A user's badges."""
+
+    titles: list[str]
+
+
+class BadgePlugin(Plugin):
+    """A capability with everything a plugin may bring."""
+
+    records = [Badge]
+    user_fields = BadgeUser
+    session_fields = BadgeSession
+    started = 0
+
+    async def start(self) -> None:
+        self.started += 1
+
+    @on(UserCreated)
+    async def first(self, event: UserCreated) -> None:
+        await self.context.database.insert(Badge(user_id=event.user.id, title="newcomer"))
+
+    @post("/badges/award", access="session")
+    async def award(self, call: Call, body: Award) -> Badges:
+        """Give oneself a badge."""
+        caller = await call.require()
+        await self.context.database.insert(Badge(user_id=caller.user.id, title=body.title))
+        await self.context.sessions.update(caller.session, {"theme": "gold"})
+        return await self.of(call)
+
+    @get("/badges/of/{name}")
+    async def of(self, call: Call) -> Badges:
+        """All badges, whatever the name."""
+        found = await self.context.database.find(Badge, order_by="title")
+        return Badges(titles=[badge.title for badge in found])
+
+
+def test_plugin(site_with: MakeSite) -> None:
+    """ "Plugin brings routes, its own records, fields for user or session, event handlers,
+    start-up work"."""
+    plugin = BadgePlugin()
+    site = site_with(plugins=[EmailPasswordPlugin(), SessionManagementPlugin(), plugin])
+    token = site.browser().sign_up(level=9).json()["token"]
+    client = site.client()
+    assert plugin.started == 1
+    answer = client.post("/badges/award", json={"title": "first"}, headers=bearer(token))
+    assert answer.json() == {"titles": ["first", "newcomer"]}
+    assert client.get("/badges/of/ada").json() == {"titles": ["first", "newcomer"]}
+    assert client.post("/badges/award", json={"title": ""}, headers=bearer(token)).is_client_error
+    body = client.get("/get-session", headers=bearer(token)).json()
+    assert body["user"]["level"] == 1
+    assert body["session"]["theme"] == "gold"
+    schemas = site.auth.openapi()["components"]["schemas"]
+    assert "theme" in schemas["Session"]["properties"]
+    assert "level" in schemas["User"]["properties"]
+
+
+def test_two_answers_to_one_path() -> None:
+    """Two plugins that bring the same route, table or themselves twice are refused by name."""
+
+    class Other(Plugin):
+        @get("/badges/of/{name}")
+        async def also(self, call: Call) -> Badges:
+            """The same path."""
+            return Badges(titles=[])
+
+    class SameTable(Plugin):
+        records = [Badge]
+
+    for plugins in ([BadgePlugin(), Other()], [BadgePlugin(), SameTable()], [BadgePlugin()] * 2):
+        with pytest.raises(ConfigurationError, match=r"badge|Badge"):
+            make_auth(plugins=plugins)
+
+
+class Member(User):
+    """An application's own user."""
+
+    company: Annotated[str, Column(length=80), Field(max_length=80)] = "none"
+    age: int | None = None
+    plan: Annotated[str, ReadOnly()] = "free"
+    notes: str | None = Field(default=None, exclude=True)
+
+
+def test_own_user_fields(site_with: MakeSite) -> None:
+    """ "The user's own User fields (a typed subclass) reach the table, sign-up, answers and
+    OpenAPI"."""
+    site = site_with(user_model=Member)
+    answer = site.browser().sign_up(company="Analytical", age=36, plan="gold", notes="secret")
+    user = answer.json()["user"]
+    assert (user["company"], user["age"], user["plan"]) == ("Analytical", 36, "free")
+    assert "notes" not in user
+    stored = site.run(site.auth.users.find(user["id"]))
+    assert isinstance(stored, Member)
+    assert stored.notes == "secret"
+    client = site.client()
+    body = client.get("/get-session", headers=bearer(answer.json()["token"])).json()
+    assert body["user"] == user
+    wrong = site.browser().sign_up("b@example.com", age="36")
+    assert wrong.status_code == 400
+    assert "body.age" in wrong.json()["message"]
+    schemas = site.auth.openapi()["components"]["schemas"]
+    assert {"company", "age", "plan"} <= schemas["User"]["properties"].keys()
+    assert "notes" not in schemas["User"]["properties"]
+    assert "plan" not in schemas["SignUpEmail"]["properties"]
+
+
+def test_before_may_change(site: Site) -> None:
+    """ "a before may change"."""
+
+    @site.auth.on(UserCreating)
+    def rename(event: UserCreating) -> None:
+        event.user = event.user.revised(name="Countess")
+
+    @site.auth.on(SessionCreating)
+    async def shorten(event: SessionCreating) -> None:
+        event.session = event.session.revised(user_agent="changed")
+
+    browser = site.browser()
+    assert browser.sign_up().json()["user"]["name"] == "Countess"
+    assert browser.get("/get-session").json()["session"]["userAgent"] == "changed"
+
+
+def test_before_may_refuse(site: Site) -> None:
+    """ "or refuse": nothing is stored, and the refusal is the answer."""
+
+    @site.auth.on(UserCreating)
+    def only_invited(event: UserCreating) -> None:
+        if event.user.email.startswith("eve"):
+            raise Forbidden("Not invited", "NOT_INVITED")
+
+    @site.auth.on(SessionsRevoking)
+    def keep(event: SessionsRevoking) -> None:
+        raise Forbidden("Sessions stay", "KEPT")
+
+    answer = site.browser().sign_up("eve@example.com")
+    assert (answer.status_code, answer.json()["code"]) == (403, "NOT_INVITED")
+    assert site.run(site.auth.users.find_by_email("eve@example.com")) is None
+    token = site.session(site.user()).token
+    assert site.client().post("/revoke-sessions", headers=bearer(token)).status_code == 403
+    assert site.client().get("/get-session", headers=bearer(token)).status_code == 200
+
+
+def test_after_is_told_and_cannot_undo(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """After handlers learn what is stored; one that fails is logged, not answered."""
+    told: list[Any] = []
+
+    @site.auth.on(UserCreated)
+    def fail(event: UserCreated) -> None:
+        told.append(event.user.email)
+        raise RuntimeError("handler")
+
+    site.auth.on(SessionsRevoked)(told.append)
+    browser = site.browser()
+    assert browser.sign_up().status_code == 200
+    assert told == ["ada@example.com"]
+    assert "UserCreated failed" in caplog.text
+    browser.post("/sign-out")
+    assert [len(event.sessions) for event in told[1:]] == [1]
+
+
+def test_in_process(site: Site) -> None:
+    """ "Every endpoint is callable in-process with no HTTP"."""
+    auth = site.auth
+    sessions = auth.plugin(SessionManagementPlugin)
+    emails = auth.plugin(EmailPasswordPlugin)
+
+    async def work() -> None:
+        from better_auth.plugins.email_password import SignInEmail, SignUpEmail
+
+        up = SignUpEmail(name="Ada", email="ada@example.com", password=PASSWORD)
+        made = await emails.sign_up(auth.call(ip_address="203.0.113.1", user_agent="test"), up)
+        assert made.token
+        again = await emails.sign_in(
+            auth.call(), SignInEmail(email="ada@example.com", password=PASSWORD)
+        )
+        listed = await sessions.list_sessions(auth.call(token=made.token))
+        assert [s.ip_address for s in listed.sessions] == ["203.0.113.1", None] or [
+            s.ip_address for s in listed.sessions
+        ] == [None, "203.0.113.1"]
+        await sessions.revoke_session(auth.call(token=made.token), RevokeSession(token=again.token))
+        assert await auth.sessions.resolve(again.token) is None
+        with pytest.raises(Unauthorized):
+            await sessions.get_session(auth.call())
+        with pytest.raises(AuthError):
+            await sessions.get_session(auth.call(token=again.token))
+
+    site.run(work())
+
+
+def test_public_names() -> None:
+    """The page's names, where Python has the same thing."""
+    from better_auth.adapters import MemoryDatabaseAdapter
+    from better_auth.handlers import CurrentSession, OptionalSession
+    from better_auth.plugins import SessionManagementPlugin as FromPlugins
+
+    names = ("BetterAuth", "AuthConfig", "SameSite", "AuthUser")
+    assert all(hasattr(better_auth, name) for name in names)
+    assert all((MemoryDatabaseAdapter, CurrentSession, OptionalSession, FromPlugins))
+    config = better_auth.AuthConfig("a secret of at least 32 characters")
+    config.session.cookie_same_site = better_auth.SameSite.LAX
+    assert better_auth.BetterAuth(config, database=MemoryDatabaseAdapter()).config == config

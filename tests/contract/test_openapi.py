@@ -1,0 +1,89 @@
+"""The OpenAPI document says what the endpoints do."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.conftest import Site
+from tests.support import bearer, make_auth
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+PATHS = sorted(make_auth().openapi()["paths"])
+
+
+def test_valid(site: Site) -> None:
+    """ "valid OpenAPI 3.1, every endpoint, body and error"."""
+    document = site.client().get("/openapi.json").json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert PATHS == [
+        "/get-session",
+        "/list-sessions",
+        "/ok",
+        "/openapi.json",
+        "/revoke-other-sessions",
+        "/revoke-session",
+        "/revoke-sessions",
+        "/sign-in/email",
+        "/sign-out",
+        "/sign-up/email",
+    ]
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            responses = operation["responses"]
+            assert {"200", "429", "500", "503"} <= responses.keys(), (method, path)
+            if operation["security"]:
+                assert "401" in responses
+            if "requestBody" in operation:
+                assert {"400", "403", "413", "415"} <= responses.keys()
+    session = document["components"]["schemas"]["Session"]["properties"]
+    assert "tokenKey" not in session
+    assert session["expiresAt"]["format"] == "date-time"
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("path", PATHS)
+def test_schemathesis(site: Site, path: str, mode: GenerationMode) -> None:
+    """Whatever the document allows, and what it does not, is answered as the document says."""
+    document: dict[str, Any] = site.auth.openapi()
+    document["servers"] = [{"url": site.url}]
+    document["paths"] = {path: document["paths"][path]}
+    user = site.user("schemathesis@example.com")
+    answered = 0
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        operation = result.ok()
+        if mode is GenerationMode.NEGATIVE and not operation.body:
+            continue
+
+        @settings(
+            max_examples=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: schemathesis.Case) -> None:
+            nonlocal answered
+            answered += 1
+            token = site.session(user).token
+            case.call_and_validate(headers=bearer(token), base_url=site.url, checks=CHECKS)
+
+        ask()
+    assert answered or mode is GenerationMode.NEGATIVE

@@ -1,0 +1,96 @@
+"""How often one client may ask, and who one client is."""
+
+from collections.abc import Callable
+
+import pytest
+
+from better_auth.http.addresses import ClientAddress
+from better_auth.http.messages import AuthRequest
+from tests.conftest import Site
+from tests.support import PASSWORD, make_config
+
+MakeSite = Callable[..., Site]
+BODY = {"email": "no@example.com", "password": PASSWORD}
+LIMITED = {"rate_limit": {"enabled": True}}
+
+
+def test_sign_in(site_with: MakeSite) -> None:
+    """ "sign-in and sign-up 3 per 10 s", then 429 with Retry-After; each path for itself."""
+    site = site_with(**LIMITED)
+    post = site.client().post
+    statuses = [post("/sign-in/email", json={}).status_code for _ in range(3)]
+    assert statuses == [400, 400, 400]
+    answer = post("/sign-in/email", json=BODY)
+    assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+    assert 1 <= int(answer.headers["retry-after"]) <= 10
+    assert post("/sign-up/email", json={}).status_code == 400
+
+
+def test_the_rest(site_with: MakeSite) -> None:
+    """ "the rest 100 per 60 s"."""
+    get = site_with(**LIMITED).client().get
+    statuses = [get("/get-session").status_code for _ in range(101)]
+    assert statuses == [401] * 100 + [429]
+
+
+def test_forwarded_addresses_do_not_escape(site_with: MakeSite) -> None:
+    """Without trusted proxies a forwarded address is nobody's word."""
+    post = site_with(**LIMITED).client().post
+    statuses = [
+        post("/sign-in/email", json={}, headers={"X-Forwarded-For": f"10.0.0.{n}"}).status_code
+        for n in range(5)
+    ]
+    assert statuses == [400, 400, 400, 429, 429]
+
+
+def test_clients_behind_a_proxy(site_with: MakeSite) -> None:
+    """Each IPv4 address counts for itself, IPv6 addresses by /64."""
+    site = site_with(trusted_proxies=["127.0.0.1"], **LIMITED)
+
+    def ask(address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        return site.client().post("/sign-in/email", json={}, headers=headers).status_code
+
+    assert [ask("203.0.113.1") for _ in range(4)] == [400, 400, 400, 429]
+    assert ask("203.0.113.2") == 400
+    assert [ask(f"2001:db8:0:1::{n}") for n in range(4)] == [400, 400, 400, 429]
+    assert ask("2001:db8:0:2::1") == 400
+    assert ask("::ffff:203.0.113.1") == 429
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "expected"),
+    [
+        ([], ("198.51.100.1", 5000), None, "198.51.100.1"),
+        ([], ("198.51.100.1", 5000), "203.0.113.9", "198.51.100.1"),
+        ([], None, "203.0.113.9", None),
+        ([], ("203.0.113.9", 0), "203.0.113.9", None),
+        (["10.0.0.0/8"], ("198.51.100.1", 5000), "203.0.113.9", "198.51.100.1"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9", "203.0.113.9"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "1.2.3.4, 203.0.113.9", "203.0.113.9"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9, rubbish", "10.0.0.1"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), None, "10.0.0.1"),
+        (["10.0.0.0/8"], ("203.0.113.9", 0), "1.2.3.4, 203.0.113.9", "203.0.113.9"),
+        (["2001:db8::/32"], ("2001:DB8::1", 5000), "2001:0DB9:0::1", "2001:db9::1"),
+        (["10.0.0.0/8"], ("::ffff:10.0.0.1", 5000), "203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_address(
+    proxies: list[str], peer: tuple[str, int] | None, forwarded: str | None, expected: str | None
+) -> None:
+    """ "forwarded headers only from configured trusted proxies (right to left)"."""
+    config = make_config(trusted_proxies=proxies)
+    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    request = AuthRequest(headers=headers, peer=peer)
+    assert ClientAddress(config.proxy_networks()).of(request) == expected
+
+
+def test_address_in_the_session(site_with: MakeSite) -> None:
+    """ "Client IP and User-Agent are stored for audit purposes"."""
+    site = site_with(trusted_proxies=["127.0.0.0/8"])
+    browser = site.browser()
+    browser.http.headers["X-Forwarded-For"] = "6.6.6.6, 203.0.113.7"
+    browser.sign_up()
+    assert browser.get("/get-session").json()["session"]["ipAddress"] == "203.0.113.7"

@@ -1,0 +1,242 @@
+"""The command line, as a person runs it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support import PASSWORD, SECRET
+
+COMMAND = str(Path(sys.executable).parent / "better-auth")
+USER = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without settings of ours, and ``more``."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")} | more
+
+
+def run(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        input=f"{PASSWORD}\n",
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
+    """Starts ``better-auth serve``; answers the process and what it printed at start."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **more: str) -> tuple[subprocess.Popen[str], str]:
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0", *arguments],
+            cwd=tmp_path,
+            env=environment(**more),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout is not None
+        printed = ""
+        while "/list-sessions" not in printed:
+            line = process.stdout.readline()
+            assert line, "the server ended"
+            printed += line
+        return process, printed
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+
+
+def url_in(printed: str) -> str:
+    """Where the server says it listens."""
+    found = re.search(r"listens on (\S+)", printed)
+    assert found
+    return found[1].replace("localhost", "127.0.0.1")
+
+
+def test_serve(start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path) -> None:
+    """ "prints where it listens, where its data is, and three curl lines ... that work as
+    printed"; the secret is kept in a 0600 file."""
+    process, printed = start()
+    assert "auth.db" in printed
+    assert "not Secure" in printed
+    lines = [line for line in printed.splitlines() if line.startswith("curl ")]
+    answers = []
+    for line in lines:
+        done = subprocess.run(
+            line.replace("curl ", "curl -s --retry 5 --retry-connrefused "),
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+        )
+        answers.append(json.loads(done.stdout))
+    assert [sorted(answer) for answer in answers] == [
+        ["token", "user"],
+        ["session", "user"],
+        ["sessions"],
+    ]
+    for name in ("secret", "auth.db"):
+        assert stat.S_IMODE((tmp_path / ".better-auth" / name).stat().st_mode) == 0o600
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    token = answers[0]["token"]
+    _, printed = start()
+    answer = httpx.get(
+        f"{url_in(printed)}/get-session", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 200
+
+
+def test_workers(start: Callable[..., tuple[subprocess.Popen[str], str]]) -> None:
+    """Two processes on one database; what one made, both know."""
+    _, printed = start("--workers", "2", BETTER_AUTH_SECRET=SECRET)
+    url = url_in(printed)
+    transport = httpx.HTTPTransport(retries=10)
+    with httpx.Client(transport=transport, timeout=20) as client:
+        token = client.post(f"{url}/sign-up/email", json=USER).json()["token"]
+    for _ in range(20):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"{url}/get-session", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [
+        ({}, "secret is missing"),
+        ({"BETTER_AUTH_SECRET": "short"}, "secret is too short"),
+        (
+            {"BETTER_AUTH_SECRET": "better-auth-secret-12345678901234567890"},
+            "secret is publicly known",
+        ),
+    ],
+)
+def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], message: str) -> None:
+    """ "In production mode it refuses to start without a proper secret"."""
+    done = run("serve", "--mode", "production", cwd=tmp_path, **secret)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"BETTER_AUTH_NONSENSE": "1"}, "BETTER_AUTH_NONSENSE"),
+        ({"BETTER_AUTH_SESSION__NONSENSE": "1"}, "BETTER_AUTH_SESSION__NONSENSE"),
+        ({"BETTER_AUTH_SESSION__EXPIRES_IN": "soon"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__COOKIE_SAME_SITE": "none"}, "cookie_same_site"),
+        ({"BETTER_AUTH_RATE_LIMIT__STORAGE": "nowhere://"}, "rate_limit.storage"),
+        ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:
+    """ "an unknown or contradictory setting is refused at start with its name"."""
+    done = run("serve", cwd=tmp_path, **settings)
+    assert done.returncode == 2
+    assert name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    """A taken port is said, not traced."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run("serve", "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert done.returncode != 0
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_own_application(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
+) -> None:
+    """``module:auth`` serves the user's own BetterAuth; a wrong name is said."""
+    (tmp_path / "mine.py").write_text(
+        "from better_auth import AuthConfig, BetterAuth\n"
+        f"auth = BetterAuth(AuthConfig({SECRET!r}, base_path='/mine'), database='sqlite://')\n"
+    )
+    _, printed = start("mine:auth")
+    assert httpx.get(f"{url_in(printed)}/ok").json() == {"ok": True}
+    assert url_in(printed).endswith("/mine")
+    for wrong in ("mine", "mine:nothing", "nothing:auth", "os:path"):
+        done = run("serve", wrong, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_operating(tmp_path: Path) -> None:
+    """secret, migrate, users, sessions, openapi: what an operator does."""
+    assert len(run("secret", cwd=tmp_path).stdout.strip()) >= 48
+    assert "CREATE TABLE" in run("migrate", "--sql", cwd=tmp_path).stdout
+    assert "statements run" in run("migrate", cwd=tmp_path).stdout
+    assert run("migrate", cwd=tmp_path).stdout == "Nothing to do\n"
+    assert run("migrate", "--sql", cwd=tmp_path).stdout == ""
+    made = run("users", "create", "--email", "Ada@Example.com", "--name", "Ada", cwd=tmp_path)
+    assert "ada@example.com" in made.stdout
+    again = run("users", "create", "--email", "ada@example.com", "--name", "Ada", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    short = run(
+        *("users", "create", "--email", "b@example.com", "--name", "B", "--password", "short"),
+        cwd=tmp_path,
+    )
+    assert "at least 8" in short.stderr
+    listed = json.loads(run("users", "list", "--json", "--search", "ADA", cwd=tmp_path).stdout)
+    assert [user["emailVerified"] for user in listed["users"]] == [True]
+    assert (
+        run("sessions", "list", "--user", "ada@example.com", "--json", cwd=tmp_path).stdout
+        == "[]\n"
+    )
+    done = run("sessions", "revoke", "--user", listed["users"][0]["id"], cwd=tmp_path)
+    assert done.stdout == "0 sessions ended\n"
+    assert run("sessions", "revoke", "--user", "no@example.com", cwd=tmp_path).returncode == 2
+    assert run("sessions", "purge", cwd=tmp_path).stdout == "0 expired rows deleted\n"
+    document = json.loads(run("openapi", cwd=tmp_path).stdout)
+    assert document["openapi"].startswith("3.1")
+    assert run("--version", cwd=tmp_path).stdout.strip()
+
+
+def test_operator_ends_a_session(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
+) -> None:
+    """A session revoked at the command line is out at the running server at once."""
+    _, printed = start()
+    with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
+        token = client.post(f"{url_in(printed)}/sign-up/email", json=USER).json()["token"]
+    shown = run("sessions", "list", "--user", USER["email"], "--json", cwd=tmp_path).stdout
+    (session,) = json.loads(shown)
+    assert "token" not in session
+    done = run("sessions", "revoke", "--id", session["id"], cwd=tmp_path)
+    assert done.stdout == "1 sessions ended\n"
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{url_in(printed)}/get-session", headers=headers).status_code == 401
+
+
+def test_readable_secret_is_refused(tmp_path: Path) -> None:
+    """A development secret that others can read is not used."""
+    run("migrate", cwd=tmp_path)
+    (tmp_path / ".better-auth" / "secret").chmod(0o644)
+    done = run("migrate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "chmod 600" in done.stderr
