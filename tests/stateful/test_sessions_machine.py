@@ -287,7 +287,7 @@ class SessionsMachine(RuleBasedStateMachine):
 
 
 class LimitedMachine(SessionsMachine):
-    """At most two sessions a user, handles in listings, a refresh at each use, an end at ten days."""
+    """Two sessions a user, handles, a refresh at each use, an end at ten days."""
 
     options = {
         "max_sessions_per_user": 2,

@@ -1,0 +1,263 @@
+"""Every verb, on a file and in memory; migrations; what a file's mode is."""
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from better_auth.adapters import (
+    MemoryDatabaseAdapter,
+    SqlDatabaseAdapter,
+    contains,
+    ends_with,
+    ge,
+    gt,
+    in_,
+    le,
+    lt,
+    ne,
+    starts_with,
+)
+from better_auth.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    ReferenceViolation,
+    UniqueViolation,
+)
+from better_auth.models import Account, Column, Session, User, Verification
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+MODELS = [User, Session, Account, Verification]
+Test = Callable[[SqlDatabaseAdapter], Coroutine[Any, Any, None]]
+
+
+def user(number: int, **more: Any) -> User:
+    """The ``number``-th user."""
+    values = {
+        "id": f"user-{number}",
+        "name": f"Name {number}",
+        "email": f"u{number}@example.com",
+        "created_at": NOW.replace(day=number),
+        "updated_at": NOW,
+    }
+    return User(**{**values, **more})
+
+
+@asynccontextmanager
+async def opened(database: SqlDatabaseAdapter) -> AsyncIterator[SqlDatabaseAdapter]:
+    """``database`` with its tables."""
+    database.bind(MODELS)
+    await database.migrate()
+    await database.connect()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@pytest.fixture(params=["file", "memory"])
+def check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Test], None]:
+    """Runs a test against each kind of database."""
+
+    def run(test: Test) -> None:
+        async def work() -> None:
+            is_file = request.param == "file"
+            database = (
+                SqlDatabaseAdapter(f"sqlite:///{tmp_path / 'a.db'}")
+                if is_file
+                else MemoryDatabaseAdapter()
+            )
+            async with opened(database):
+                await test(database)
+
+        asyncio.run(work())
+
+    return run
+
+
+def test_find(check: Callable[[Test], None]) -> None:
+    """Conditions, order, limit, offset and count."""
+
+    async def work(db: SqlDatabaseAdapter) -> None:
+        for number in range(1, 6):
+            await db.insert(user(number, image="x" if number == 2 else None))
+
+        async def ids(**query: Any) -> list[str]:
+            return [found.id[-1] for found in await db.find(User, **query)]
+
+        assert await ids(order_by="-created_at") == ["5", "4", "3", "2", "1"]
+        assert await ids(order_by=("name", "id"), limit=2, offset=1) == ["2", "3"]
+        assert await ids(id="user-3") == ["3"]
+        assert await ids(id=ne("user-3"), order_by="id") == ["1", "2", "4", "5"]
+        assert await ids(image=None, order_by="id") == ["1", "3", "4", "5"]
+        assert await ids(image=ne(None)) == ["2"]
+        third = NOW.replace(day=3)
+        assert await ids(created_at=lt(third), order_by="id") == ["1", "2"]
+        assert await ids(created_at=le(third), order_by="id") == ["1", "2", "3"]
+        assert await ids(created_at=gt(third), order_by="id") == ["4", "5"]
+        assert await ids(created_at=ge(third), order_by="id") == ["3", "4", "5"]
+        assert await ids(id=in_(["user-1", "user-9"])) == ["1"]
+        assert await ids(id=in_([])) == []
+        assert await ids(name=contains("AME 4")) == ["4"]
+        assert await ids(name=starts_with("name"), order_by="id", limit=1) == ["1"]
+        assert await ids(email=ends_with("%")) == []
+        assert await db.count(User, created_at=gt(third)) == 2
+        assert await db.find_one(User, id="user-1") == user(1)
+        assert await db.find_one(User, id="nobody") is None
+        with pytest.raises(KeyError):
+            await db.find(User, nonsense=1)
+
+    check(work)
+
+
+def test_writing(check: Callable[[Test], None]) -> None:
+    """Writing verbs say how many rows; take gives them back."""
+
+    async def work(db: SqlDatabaseAdapter) -> None:
+        for number in range(1, 5):
+            await db.insert(user(number))
+        assert await db.update(User, {"name": "New"}, id=in_(["user-1", "user-2"])) == 2
+        assert await db.update(User, {"name": "New"}, id="nobody") == 0
+        assert await db.count(User, name="New") == 2
+        assert await db.delete(User, id="user-1") == 1
+        assert await db.delete(User, id="user-1") == 0
+        taken = await db.take(User, limit=1, id="user-2")
+        assert [(u.id, u.name) for u in taken] == [("user-2", "New")]
+        assert await db.take(User, id="user-2") == []
+        assert len(await db.take(User, limit=1)) == 1
+        assert len(await db.take(User)) == 1
+
+    check(work)
+
+
+def test_violations(check: Callable[[Test], None]) -> None:
+    """What is taken, and what refers to nothing."""
+
+    async def work(db: SqlDatabaseAdapter) -> None:
+        await db.insert(user(1))
+        with pytest.raises(UniqueViolation):
+            await db.insert(user(2, email="u1@example.com"))
+        await db.insert(user(2))
+        with pytest.raises(UniqueViolation):
+            await db.update(User, {"email": "u1@example.com"}, id="user-2")
+        orphan = Account(
+            user_id="nobody",
+            provider_id="credential",
+            account_id="nobody",
+            created_at=NOW,
+            updated_at=NOW,
+        )
+        with pytest.raises(ReferenceViolation):
+            await db.insert(orphan)
+        await db.insert(orphan.revised(user_id="user-1"))
+        assert await db.delete(User, id="user-1") == 1
+        assert await db.count(Account) == 0
+
+    check(work)
+
+
+def test_transactions(check: Callable[[Test], None]) -> None:
+    """All or nothing, and nobody sees half."""
+
+    async def work(db: SqlDatabaseAdapter) -> None:
+        with pytest.raises(RuntimeError):
+            async with db.transaction() as verbs:
+                await verbs.insert(user(1))
+                assert await verbs.lock(User, "user-1")
+                assert not await verbs.lock(User, "nobody")
+                raise RuntimeError
+        assert await db.count(User) == 0
+        async with db.transaction() as verbs:
+            await verbs.insert(user(1))
+            await verbs.insert(user(2))
+        assert await db.count(User) == 2
+
+    check(work)
+
+
+def test_take_is_given_once(check: Callable[[Test], None]) -> None:
+    """Of any number who take a row at once, one receives it."""
+
+    async def work(db: SqlDatabaseAdapter) -> None:
+        await db.insert(user(1))
+        takes = await asyncio.gather(*(db.take(User, id="user-1") for _ in range(50)))
+        assert sorted(map(len, takes)) == [0] * 49 + [1]
+
+    check(work)
+
+
+class NewUser(User):
+    """A later version of an application's user."""
+
+    plan: Annotated[str, Column(length=20)] = "free"
+    nickname: str | None = None
+
+
+class StrictUser(User):
+    """A version whose new field no existing row could have."""
+
+    must: str
+
+
+def test_migration(tmp_path: Path) -> None:
+    """New columns come to rows already there; what could not be filled is refused by name."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+
+    async def work() -> None:
+        async with opened(SqlDatabaseAdapter(url)) as db:
+            await db.insert(user(1))
+            assert await db.migrate() == await db.pending_migration() == []
+        later = SqlDatabaseAdapter(url)
+        later.bind([NewUser, *MODELS[1:]])
+        planned = await later.pending_migration()
+        assert len(planned) == 2
+        assert await later.migrate() == planned
+        found = await later.find_one(User, id="user-1")
+        assert isinstance(found, NewUser)
+        assert (found.plan, found.nickname) == ("free", None)
+        await later.close()
+        strict = SqlDatabaseAdapter(url)
+        strict.bind([StrictUser, *MODELS[1:]])
+        with pytest.raises(ConfigurationError, match=r"user\.must"):
+            await strict.migrate()
+        await strict.close()
+
+    asyncio.run(work())
+    assert stat.S_IMODE((tmp_path / "a.db").stat().st_mode) == 0o600
+
+
+def test_other_tables_are_left_alone(tmp_path: Path) -> None:
+    """A migration adds; it does not touch what it does not know."""
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+        connection.execute("INSERT INTO mine VALUES (1)")
+
+    async def work() -> None:
+        async with opened(SqlDatabaseAdapter(f"sqlite:///{path}")):
+            pass
+
+    asyncio.run(work())
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT x FROM mine").fetchall() == [(1,)]
+
+
+def test_unreachable(tmp_path: Path) -> None:
+    """A database that cannot be opened is DatabaseUnavailable, without the driver's words."""
+    (tmp_path / "file").write_text("no database at all, and longer than a header" * 50)
+
+    async def work() -> None:
+        for path in (tmp_path / "file" / "below.db", tmp_path):
+            database = SqlDatabaseAdapter(f"sqlite:///{path}")
+            database.bind(MODELS)
+            with pytest.raises(DatabaseUnavailable):
+                await database.find(User)
+            await database.close()
+
+    asyncio.run(work())
