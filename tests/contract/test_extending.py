@@ -144,7 +144,8 @@ class Member(User):
 
 def test_own_user_fields(site_with: MakeSite) -> None:
     """ "The user's own User fields (a typed subclass) reach the table, sign-up, answers and
-    OpenAPI"."""
+    OpenAPI", also where another application of the process has a plain User."""
+    assert site_with().browser().sign_up().status_code == 200
     site = site_with(user_model=Member)
     answer = site.browser().sign_up(company="Analytical", age=36, plan="gold", notes="secret")
     user = answer.json()["user"]

@@ -55,7 +55,6 @@ class SessionsMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = MovableClock()
         self.secrets = [SECRET]
-        self.database = f"file-{uuid4().hex}"
         self.users: dict[str, User] = {}
         self.devices: list[Device] = []
         self.made = 0
@@ -125,7 +124,8 @@ class SessionsMachine(RuleBasedStateMachine):
     @rule()
     def user_arrives(self) -> None:
         """A user made by an operator."""
-        email = f"user{len(self.users)}-{uuid4().hex[:6]}@example.com"
+        self.made += 1
+        email = f"user{self.made:04}@example.com"
         self.users[email] = self.run(
             self.auth.users.create(name="Ada", email=email, password_hash=HASH)
         )
@@ -133,7 +133,8 @@ class SessionsMachine(RuleBasedStateMachine):
     @rule(remember=st.booleans())
     def sign_up(self, remember: bool) -> None:
         """A real sign-up, hash and all."""
-        email = f"new-{uuid4().hex}@example.com"
+        self.made += 1
+        email = f"new{self.made:04}@example.com"
         body = {"name": "Ada", "email": email, "password": PASSWORD, "rememberMe": remember}
         answer = self.ask("POST", "/sign-up/email", body)
         assert answer.status_code == 200

@@ -140,7 +140,7 @@ def _model_encoder(kind: type[BaseModel]) -> Callable[[Any], str]:
     }
     template = "{" + ",".join(f'"{alias}":%s' for alias in shown.values()) + "}"
     encoders = [
-        (name, _ENCODERS.get(kind.model_fields[name].annotation or object, render_json))
+        (name, _LEAVES.get(kind.model_fields[name].annotation or object, render_json))
         for name in shown
     ]
 
@@ -159,7 +159,7 @@ def _time(moment: datetime) -> str:
     return f'"{render_time(moment)}"'
 
 
-_ENCODERS: dict[Any, Callable[[Any], str]] = {
+_LEAVES: dict[Any, Callable[[Any], str]] = {
     str: encode_basestring,
     str | None: lambda text: "null" if text is None else encode_basestring(text),
     type(None): lambda _: "null",
@@ -168,3 +168,7 @@ _ENCODERS: dict[Any, Callable[[Any], str]] = {
     datetime: _time,
     list: _list,
 }
+"""What a field's declared type alone decides; a field declared as a model may hold a subclass."""
+
+_ENCODERS = dict(_LEAVES)
+"""How each type met so far is written."""
