@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from better_auth import BetterAuth, Session, User
-from tests.support import Browser, LoopKeeper, MovableClock, make_auth, serve
+from tests.support import NO_TLS, Browser, LoopKeeper, MovableClock, make_auth, serve
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Site:
 
     def client(self) -> httpx.Client:
         """A program without a cookie jar: send the Authorization header yourself."""
-        client = httpx.Client(base_url=self.url)
+        client = httpx.Client(base_url=self.url, verify=NO_TLS)
         client.cookies.jar.set_policy(_NoCookies())
         self.stack.callback(client.close)
         return client

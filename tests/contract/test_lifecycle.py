@@ -1,226 +1,318 @@
-"""A session's life: creation, refresh, expiry, limits; and the cookie that goes with it."""
+"""A session's life: made, verified, expired; and that users keep several at once."""
 
+import asyncio
+import time
 from collections.abc import Callable
-from datetime import timedelta
-from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from better_auth import AuthConfig, ConfigurationError, SameSite
-from better_auth.events import SessionUpdated
+from better_auth.adapters import SqlDatabaseAdapter
+from better_auth.events import SessionsExpired
+from better_auth.models import Session
 from tests.conftest import Site
-from tests.support import COOKIE, SECRET, bearer, make_auth
-
-MakeSite = Callable[..., Site]
+from tests.support import bearer, make_auth, session_cookie
 
 
-def morsel(answer: Any, name: str = COOKIE) -> Any:
-    """The answer's one Set-Cookie of this name."""
-    (line,) = answer.headers.get_list("set-cookie")
-    return SimpleCookie(line)[name]
+def status(site: Site, token: str) -> int:
+    """What ``/get-session`` answers to ``token``."""
+    return site.client().get("/get-session", headers=bearer(token)).status_code
 
 
 def test_created_by_sign_up_and_sign_in(site: Site) -> None:
-    """ "A session is created on successful sign-up, sign-in, or 2FA verification"."""
-    for answer in (site.browser().sign_up(), site.browser().sign_in()):
-        token = answer.json()["token"]
-        assert morsel(answer).value == token
-        assert site.client().get("/get-session", headers=bearer(token)).status_code == 200
+    """ "Creation: A session is created on successful sign-up, sign-in, ..." and "Sessions are
+    created automatically during sign-up and sign-in"."""
+    browser = site.browser()
+    first = browser.sign_up().json()["token"]
+    second = site.browser().sign_in().json()["token"]
+    assert first != second
+    assert status(site, first) == status(site, second) == 200
 
 
-def test_cookie_attributes(site: Site) -> None:
-    """ "session.cookie_http_only true, session.cookie_same_site Lax", Max-Age and Expires."""
-    cookie = morsel(site.browser().sign_up())
-    assert cookie["max-age"] == "604800"
-    assert cookie["expires"] == "Mon, 08 Jan 2024 00:00:00 GMT"
-    assert cookie["path"] == "/"
-    assert cookie["httponly"] is True
-    assert cookie["samesite"] == "Lax"
-    assert cookie["domain"] == ""
-    assert not cookie["secure"]
-
-
-def test_cookie_secure_by_default() -> None:
-    """ "session.cookie_secure true: HTTPS-only cookie"."""
-    config = AuthConfig(SECRET)
-    assert config.session.cookie_secure is True
-    assert config.session.cookie_http_only is True
-    assert config.session.cookie_same_site is SameSite.LAX
-    assert config.session.cookie_name == "better-auth.session-token"
-    assert config.session.expires_in == timedelta(days=7)
-
-
-def test_cleared_with_the_same_attributes(site_with: MakeSite) -> None:
-    """The cookie is cleared with the attributes it was set with."""
-    site = site_with(
-        session={
-            "cookie_path": "/auth",
-            "cookie_domain": "127.0.0.1",
-            "cookie_same_site": "strict",
-        }
-    )
-    answer = site.browser().sign_up()
-    made = morsel(answer)
-    headers = bearer(answer.json()["token"])
-    gone = morsel(site.client().post("/sign-out", headers=headers))
-    for name in ("path", "domain", "secure", "httponly", "samesite"):
-        assert made[name] == gone[name]
-    assert (made["path"], made["samesite"]) == ("/auth", "Strict")
-    assert (gone.value, gone["max-age"]) == ("", "0")
-
-
-def test_same_site_none_needs_secure() -> None:
-    """SameSite None without Secure is refused at build, by name."""
-    with pytest.raises(ConfigurationError, match="cookie_same_site"):
-        make_auth(session={"cookie_same_site": "none", "cookie_secure": False})
-
-
-def test_expires(site: Site) -> None:
-    """ "Sessions automatically expire after the configured duration"."""
-    token = site.session(site.user(), remember=False).token
-    ask = site.client().get
-    site.clock.move(days=1, milliseconds=-1)
-    assert ask("/get-session", headers=bearer(token)).status_code == 200
-    site.clock.move(milliseconds=1)
-    assert ask("/get-session", headers=bearer(token)).status_code == 401
-
-
-def test_refresh_at_most_once_per_age(site: Site) -> None:
-    """Sliding expiry is written at most once per update_age, and the cookie re-sent then."""
-    writes: list[SessionUpdated] = []
-    site.auth.on(SessionUpdated)(writes.append)
+def test_none_created_by_a_failure(site: Site) -> None:
+    """ "A session is created on *successful* sign-up, sign-in"."""
     browser = site.browser()
     browser.sign_up()
-    site.clock.move(hours=23)
-    assert "set-cookie" not in browser.get("/get-session").headers
-    site.clock.move(hours=1)
-    answer = browser.get("/get-session")
-    assert morsel(answer)["max-age"] == "604800"
-    assert answer.json()["session"]["expiresAt"] == "2024-01-09T00:00:00.000Z"
-    assert "set-cookie" not in browser.get("/get-session").headers
-    assert len(writes) == 1
-    site.clock.move(days=7, milliseconds=-1)
-    assert browser.get("/get-session").status_code == 200
+    assert site.browser().sign_up().status_code == 422
+    assert site.browser().sign_in(password="wrong password").status_code == 401
+    assert len(browser.get("/list-sessions").json()["sessions"]) == 1
 
 
-def test_refresh_by_bearer_sends_no_cookie(site: Site) -> None:
-    """Who came with a Bearer token is not handed a cookie."""
+def test_stored_in_the_database(site_with: Callable[..., Site], tmp_path: Path) -> None:
+    """ "Storage: The session token and metadata are stored in the database": another process, or
+    the same after a restart, knows the session."""
+    url = f"sqlite:///{tmp_path / 'auth.db'}"
+    first = site_with(database=url)
+    user = first.user()
+    token = first.session(user).token
+    body = first.client().get("/get-session", headers=bearer(token)).json()
+    second = site_with(database=url)
+    assert second.client().get("/get-session", headers=bearer(token)).json() == body
+
+
+def test_transmitted_in_body_and_cookie(site: Site) -> None:
+    """ "Transmission: The token is returned in the response body and set as a cookie"."""
+    browser = site.browser()
+    for make in (browser.sign_up, browser.sign_in):
+        answer = make()
+        cookie = session_cookie(answer)
+        assert cookie is not None
+        assert answer.json()["token"] == cookie["value"]
+        assert cookie["value"].startswith("session_")
+
+
+def test_verified_each_time(site: Site) -> None:
+    """ "Validation: On each authenticated request, the token is verified against the database": a
+    row deleted there, by whatever means, is a session ended."""
+    session = site.session(site.user())
+    assert status(site, session.token) == 200
+    site.run(site.auth.database.delete(Session, id=session.id))
+    assert status(site, session.token) == 401
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3600, 90 * 86400])
+def test_expires_after_the_configured_duration(
+    site_with: Callable[..., Site], seconds: int
+) -> None:
+    """ "Expiration: Sessions automatically expire after the configured duration", and
+    "session.expires_in Duration 7 days: Session lifetime"."""
+    site = site_with(session={"expires_in": seconds, "disable_refresh": True})
     token = site.session(site.user()).token
-    site.clock.move(days=2)
-    answer = site.client().get("/get-session", headers=bearer(token))
-    assert answer.json()["session"]["expiresAt"] == "2024-01-10T00:00:00.000Z"
-    assert "set-cookie" not in answer.headers
-
-
-def test_disable_refresh(site_with: MakeSite) -> None:
-    """disable_refresh: never extended."""
-    site = site_with(session={"disable_refresh": True})
-    token = site.session(site.user()).token
-    site.clock.move(days=6)
-    body = site.client().get("/get-session", headers=bearer(token)).json()
-    assert body["session"]["expiresAt"] == "2024-01-08T00:00:00.000Z"
-
-
-def test_max_lifetime(site_with: MakeSite) -> None:
-    """max_lifetime: an absolute end that no refresh exceeds."""
-    site = site_with(session={"max_lifetime": timedelta(days=9)})
-    token = site.session(site.user()).token
-    ask = site.client().get
-    site.clock.move(days=6)
-    body = ask("/get-session", headers=bearer(token)).json()
-    assert body["session"]["expiresAt"] == "2024-01-10T00:00:00.000Z"
-    site.clock.move(days=3, milliseconds=-1)
-    assert ask("/get-session", headers=bearer(token)).status_code == 200
+    site.clock.move(seconds=seconds, milliseconds=-1)
+    assert status(site, token) == 200
     site.clock.move(milliseconds=1)
-    assert ask("/get-session", headers=bearer(token)).status_code == 401
+    assert status(site, token) == 401
 
 
-def test_remember_me_false(site: Site) -> None:
-    """rememberMe false: a browser-session cookie, one day on the server, not slid."""
+def test_expired_stays_expired(site: Site) -> None:
+    """ "Sessions automatically expire": no later use brings one back, and its cookie neither."""
     browser = site.browser()
-    answer = browser.sign_up(rememberMe=False)
-    cookie = morsel(answer)
-    assert (cookie["max-age"], cookie["expires"]) == ("", "")
-    site.clock.move(hours=23)
-    refreshed = browser.get("/get-session")
-    assert refreshed.json()["session"]["expiresAt"] == "2024-01-02T00:00:00.000Z"
-    assert "set-cookie" not in refreshed.headers
-    headers = bearer(answer.json()["token"])
-    assert site.client().get("/get-session", headers=headers).status_code == 200
-    site.clock.move(hours=1)
-    assert site.client().get("/get-session", headers=headers).status_code == 401
-
-
-def test_evict_oldest(site_with: MakeSite) -> None:
-    """max_sessions_per_user with policy evict-oldest ends the oldest."""
-    site = site_with(session={"max_sessions_per_user": 2})
-    user = site.user()
-    sessions = []
-    for _ in range(3):
-        sessions.append(site.session(user))
-        site.clock.move(minutes=1)
-    ask = site.client().get
-    answers = [ask("/get-session", headers=bearer(s.token)).status_code for s in sessions]
-    assert answers == [401, 200, 200]
-
-
-def test_refuse_more_sessions(site_with: MakeSite) -> None:
-    """max_sessions_per_user with policy refuse refuses the new one; expired ones don't count."""
-    site = site_with(session={"max_sessions_per_user": 1, "max_sessions_policy": "refuse"})
-    browser = site.browser()
-    browser.sign_up()
-    answer = site.browser().sign_in()
-    assert (answer.status_code, answer.json()["code"]) == (403, "TOO_MANY_SESSIONS")
-    assert browser.get("/get-session").status_code == 200
+    token = browser.sign_up().json()["token"]
     site.clock.move(days=7)
-    assert site.browser().sign_in().status_code == 200
+    for _ in range(2):
+        assert status(site, token) == 401
+        assert browser.get("/list-sessions").status_code == 401
+        assert browser.post("/revoke-other-sessions").status_code == 401
 
 
-def test_rotate(site: Site) -> None:
-    """A new token on a change of privilege: the old one is dead at once, the session the same."""
-    session = site.session(site.user())
-    rotated = site.run(site.auth.sessions.rotate(session))
-    ask = site.client().get
-    assert rotated.id == session.id
-    assert rotated.token != session.token
-    assert ask("/get-session", headers=bearer(session.token)).status_code == 401
-    assert ask("/get-session", headers=bearer(rotated.token)).status_code == 200
-    listed = ask("/list-sessions", headers=bearer(rotated.token)).json()["sessions"]
-    assert [s["token"] for s in listed] == [rotated.token]
-
-
-def test_fresh_age(site_with: MakeSite) -> None:
-    """A session is fresh for fresh_age after credentials were proven; rotation may renew it."""
-    site = site_with(session={"fresh_age": timedelta(minutes=5)})
-    session = site.session(site.user())
-    assert site.auth.sessions.is_fresh(session)
-    site.clock.move(minutes=5)
-    assert not site.auth.sessions.is_fresh(session)
-    renewed = site.run(site.auth.sessions.rotate(session, authenticated=True))
-    assert site.auth.sessions.is_fresh(renewed)
-
-
-def test_deleting_the_user_ends_the_sessions(site: Site) -> None:
-    """No session outlives its user."""
+def test_revoked_by_the_api(site: Site) -> None:
+    """ "Revocation: Sessions can be explicitly revoked via the API", and "Selective revocation:
+    Revoke individual sessions, all sessions, or all except current"."""
     user = site.user()
+    a, b, c, d = (site.session(user).token for _ in range(4))
+    client = site.client()
+
+    def live() -> list[int]:
+        return [status(site, token) for token in (a, b, c, d)]
+
+    client.post("/revoke-session", json={"token": b}, headers=bearer(a))
+    assert live() == [200, 401, 200, 200]
+    client.post("/revoke-other-sessions", headers=bearer(c))
+    assert live() == [401, 401, 200, 401]
+    client.post("/revoke-sessions", headers=bearer(c))
+    assert live() == [401, 401, 401, 401]
+
+
+def test_multiple_sessions(site: Site) -> None:
+    """ "Multiple sessions: Users can have multiple active sessions across devices"."""
+    user = site.user()
+    tokens = [site.session(user).token for _ in range(5)]
+    assert len(set(tokens)) == 5
+    assert {status(site, token) for token in tokens} == {200}
+
+
+def test_remembered_unless_told(site: Site) -> None:
+    """ "`rememberMe: false` (browser-session cookie, 1 day on the server, not slid)": and without
+    it, or with true, the whole lifetime."""
+    browser = site.browser()
+    made = [browser.sign_up(), browser.sign_in(), browser.sign_in(rememberMe=True)]
+    for answer in made:
+        cookie = session_cookie(answer)
+        assert cookie is not None
+        assert cookie["max-age"] == "604800"
+    for row in browser.get("/list-sessions").json()["sessions"]:
+        assert row["expiresAt"] == "2024-01-08T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("way", ["sign_up", "sign_in"])
+def test_remember_me_false(site: Site, way: str) -> None:
+    """ "`rememberMe: false` (browser-session cookie, 1 day on the server, not slid)"."""
+    site.browser().sign_up("other@example.com")
+    browser = site.browser()
+    email = "ada@example.com" if way == "sign_up" else "other@example.com"
+    answer = getattr(browser, way)(email, rememberMe=False)
+    cookie = session_cookie(answer)
+    assert cookie is not None
+    assert not {"max-age", "expires"} & cookie.keys()
+    session = browser.get("/get-session").json()["session"]
+    assert session["expiresAt"] == "2024-01-02T00:00:00.000Z"
+    site.clock.move(hours=23, minutes=59)
+    used = browser.get("/get-session")
+    assert used.json()["session"]["expiresAt"] == "2024-01-02T00:00:00.000Z", "not slid"
+    assert session_cookie(used) is None
+    site.clock.move(minutes=1)
+    assert browser.get("/get-session").status_code == 401
+
+
+def test_not_remembered_by_bearer_either(site_with: Callable[..., Site]) -> None:
+    """ "not slid": the policy is the session's own, whichever way its token comes and however
+    eagerly others slide."""
+    site = site_with(session={"update_age": 0})
+    token = site.session(site.user(), remember=False).token
+    site.clock.move(hours=12)
+    body = site.client().get("/get-session", headers=bearer(token)).json()
+    assert body["session"]["expiresAt"] == "2024-01-02T00:00:00.000Z"
+
+
+def test_evict_oldest(site_with: Callable[..., Site]) -> None:
+    """ "`max_sessions_per_user` (None) with policy `evict-oldest`": the oldest makes room."""
+    site = site_with(session={"max_sessions_per_user": 2})
+    user, other = site.user(), site.user("eve@example.com")
+    others = site.session(other).token
+    tokens = []
+    for _ in range(4):
+        tokens.append(site.session(user).token)
+        site.clock.move(seconds=1)
+    assert [status(site, token) for token in tokens] == [401, 401, 200, 200]
+    assert status(site, others) == 200
+
+
+def test_refuse(site_with: Callable[..., Site]) -> None:
+    """ "or `refuse`": the new one is refused until one of the old has ended."""
+    site = site_with(session={"max_sessions_per_user": 2, "max_sessions_policy": "refuse"})
+    first, second, third = site.browser(), site.browser(), site.browser()
+    first.sign_up()
+    assert second.sign_in().status_code == 200
+    refused = third.sign_in()
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "TOO_MANY_SESSIONS"
+    assert session_cookie(refused) is None
+    assert len(first.get("/list-sessions").json()["sessions"]) == 2
+    second.post("/sign-out")
+    assert third.sign_in().status_code == 200
+
+
+@pytest.mark.parametrize("policy", ["evict-oldest", "refuse"])
+def test_only_live_ones_count(site_with: Callable[..., Site], policy: str) -> None:
+    """ "`max_sessions_per_user`": an expired session takes nobody's place."""
+    site = site_with(session={"max_sessions_per_user": 1, "max_sessions_policy": policy})
+    user = site.user()
+    site.session(user)
+    site.clock.move(days=7)
     token = site.session(user).token
-    assert site.run(site.auth.users.delete(user))
-    assert site.client().get("/get-session", headers=bearer(token)).status_code == 401
+    assert status(site, token) == 200
 
 
-def test_purge(site: Site) -> None:
-    """Expired rows are purged in batches, live ones stay."""
+def test_no_limit_by_default(site: Site) -> None:
+    """ "`max_sessions_per_user` (None)"."""
+    assert site.auth.config.session.max_sessions_per_user is None
+    user = site.user()
+    tokens = [site.session(user).token for _ in range(30)]
+    answer = site.client().get("/list-sessions", headers=bearer(tokens[0]))
+    assert len(answer.json()["sessions"]) == 30
 
-    async def work() -> tuple[list[int], str]:
-        user = await site.auth.users.create(name="Ada", email="ada@example.com")
-        for _ in range(25):
-            await site.auth.sessions.create(user, remember=False)
-        site.clock.move(days=1)
-        kept = await site.auth.sessions.create(user)
-        assert await site.auth.sessions.count_expired() == 25
-        return [gone async for gone in site.auth.sessions.purge(batch=10)], kept.token
 
-    batches, token = site.run(work())
-    assert batches == [10, 10, 5]
-    assert site.client().get("/get-session", headers=bearer(token)).status_code == 200
+def test_fresh(site_with: Callable[..., Site]) -> None:
+    """ "`fresh_age`": fresh until that long after credentials were proven, however the session is
+    refreshed meanwhile."""
+    site = site_with(session={"fresh_age": 600, "update_age": 0})
+    sessions, token = site.auth.sessions, site.session(site.user()).token
+
+    def is_fresh() -> bool:
+        principal = site.run(sessions.resolve(token))
+        assert principal is not None
+        return sessions.is_fresh(principal.session)
+
+    assert is_fresh()
+    site.clock.move(seconds=599)
+    assert is_fresh()
+    site.clock.move(seconds=1)
+    assert not is_fresh()
+
+
+def test_fresh_age_zero_is_always_fresh(site_with: Callable[..., Site]) -> None:
+    """ "`fresh_age`": 0 turns it off."""
+    site = site_with(session={"fresh_age": 0})
+    session = site.session(site.user())
+    site.clock.move(days=6)
+    assert site.auth.sessions.is_fresh(session)
+
+
+def test_a_new_token_when_privileges_change(site: Site) -> None:
+    """ "a new token on every change of privilege": the same session under another token, the old
+    one dead at once, and fresh again where credentials were proven."""
+    user = site.user()
+    session = site.session(user)
+    site.clock.move(days=2)
+    rotated = site.run(site.auth.sessions.rotate(session, authenticated=True))
+    assert rotated.token != session.token
+    assert rotated.token.startswith("session_")
+    assert (rotated.id, rotated.expires_at) == (session.id, session.expires_at)
+    assert status(site, session.token) == 401
+    assert status(site, rotated.token) == 200
+    assert site.auth.sessions.is_fresh(rotated)
+    listed = site.client().get("/list-sessions", headers=bearer(rotated.token)).json()["sessions"]
+    assert [row["token"] for row in listed] == [rotated.token]
+
+
+def test_expired_rows_are_purged_by_the_server(
+    site_with: Callable[..., Site], tmp_path: Path
+) -> None:
+    """ "Expired rows are purged in batches by a background task of the server"."""
+    url = f"sqlite:///{tmp_path / 'auth.db'}"
+    first = site_with(database=url)
+    user = first.user()
+    for _ in range(3):
+        first.session(user, remember=False)
+    first.clock.move(days=1)
+    kept = first.session(user)
+
+    second = site_with(database=url)
+    deadline = time.monotonic() + 10
+    while second.run(second.auth.database.count(Session)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    left = second.run(second.auth.database.find(Session))
+    assert [row.id for row in left] == [kept.id]
+    assert status(first, kept.token) == 200
+
+
+def test_purged_in_batches(clock: Any) -> None:
+    """ "purged in batches": so many rows a statement, and nothing that is alive."""
+    auth = make_auth(clock=clock, session={"purge_interval": None})
+    expired: list[int] = []
+
+    @auth.on(SessionsExpired)
+    def note(event: SessionsExpired) -> None:
+        expired.append(event.count)
+
+    async def purge() -> tuple[list[int], int]:
+        async with auth.lifespan():
+            user = await auth.users.create(name="Ada", email="ada@example.com")
+            for _ in range(7):
+                await auth.sessions.create(user, remember=False)
+            await auth.sessions.create(user)
+            clock.move(days=1)
+            assert await auth.sessions.count_expired() == 7
+            batches = [gone async for gone in auth.sessions.purge(batch=3)]
+            assert await auth.sessions.count_expired() == 0
+            return batches, await auth.database.count(Session)
+
+    batches, left = asyncio.run(purge())
+    assert batches == [3, 3, 1]
+    assert left == 1
+    assert expired == [7]
+
+
+def test_a_database_made_beforehand(tmp_path: Path) -> None:
+    """ "SQLite in a file (created and migrated at start)": by the application itself, folders
+    included."""
+    path = tmp_path / "deep" / "er" / "auth.db"
+    auth = make_auth(database=SqlDatabaseAdapter(f"sqlite:///{path}"))
+
+    async def start() -> list[str]:
+        async with auth.lifespan():
+            return await auth.database.pending_migration()
+
+    assert asyncio.run(start()) == []
+    assert path.exists()
