@@ -45,6 +45,21 @@ class Fields(BaseModel):
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
     )
 
+    @classmethod
+    def trusted(cls, values: dict[str, Any]) -> Self:
+        """An instance of ``values`` known to be complete and valid (a row our schema wrote).
+
+        Takes ownership of ``values``. Nothing is validated, which makes this several times
+        faster than the constructor; what comes from outside goes through the constructor.
+        """
+        record = cls.__new__(cls)
+        set_slot = object.__setattr__
+        set_slot(record, "__dict__", values)
+        set_slot(record, "__pydantic_fields_set__", _ALL_SET)
+        set_slot(record, "__pydantic_extra__", None)
+        set_slot(record, "__pydantic_private__", None)
+        return record
+
 
 class Record(Fields):
     """A row of one table, typed.
@@ -58,25 +73,15 @@ class Record(Fields):
 
     id: Annotated[str, Column(length=64)] = Field(default_factory=lambda: str(uuid4()))
 
-    @classmethod
-    def trusted(cls, values: dict[str, Any]) -> Self:
-        """A record from ``values`` known to be complete and valid (a row our schema wrote).
-
-        Takes ownership of ``values``. Nothing is validated, which makes this several times
-        faster than the constructor; what comes from outside goes through the constructor.
-        """
-        record = cls.__new__(cls)
-        set_slot = object.__setattr__
-        set_slot(record, "__dict__", values)
-        set_slot(record, "__pydantic_fields_set__", _ALL_SET)
-        set_slot(record, "__pydantic_extra__", None)
-        set_slot(record, "__pydantic_private__", None)
-        return record
-
     def revised(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """A copy with ``changes`` and ``more`` (by Python field names) in place, unvalidated."""
-        return self.trusted({**self.__dict__, **(changes or {}), **more})
+        values = {**self.__dict__, **(changes or {}), **more}
+        values.pop(RENDERED, None)
+        return self.trusted(values)
 
+
+RENDERED = "<rendered>"
+"""Where a record of plain values, which never change, keeps its JSON text once it was written."""
 
 _ALL_SET: set[str] = set()
 """Shared by trusted records: which fields were 'set' means nothing for a row."""

@@ -24,6 +24,7 @@ from better_auth.adapters import (
     ne,
     starts_with,
 )
+from better_auth.adapters.hot_reads import REMEMBERED
 from better_auth.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -190,6 +191,110 @@ def test_take_is_given_once(check: Callable[[Test], None]) -> None:
         assert sorted(map(len, takes)) == [0] * 49 + [1]
 
     check(work)
+
+
+def session(number: int, **more: Any) -> Session:
+    """The ``number``-th session, of the first user."""
+    values = {
+        "id": f"session-{number}",
+        "token_key": f"key-{number}",
+        "user_id": "user-1",
+        "expires_at": NOW.replace(day=8),
+        "created_at": NOW,
+        "updated_at": NOW,
+        "authenticated_at": NOW,
+    }
+    return Session(**{**values, **more})
+
+
+def test_hot_read(check: Callable[[Test], None]) -> None:
+    """Session and user in one read, which shows every change as soon as it is committed."""
+
+    async def work(database: SqlDatabaseAdapter) -> None:
+        await database.insert(user(1))
+        await database.insert(session(1))
+        assert await database.session_with_user("key-1") == (session(1), user(1))
+        assert await database.session_with_user("key-1") == (session(1), user(1))
+        assert await database.session_with_user("key-2") is None
+        await database.insert(session(2))
+        assert await database.session_with_user("key-2") == (session(2), user(1))
+        await database.update(User, {"name": "Grace"}, id="user-1")
+        assert await database.session_with_user("key-1") == (session(1), user(1, name="Grace"))
+        async with database.transaction() as verbs:
+            await verbs.delete(Session, id="session-1")
+            if database.url != "sqlite://":  # in memory, readers wait for the writer
+                assert await database.session_with_user("key-1") is not None
+        assert await database.session_with_user("key-1") is None
+        await database.delete(User, id="user-1")
+        assert await database.session_with_user("key-2") is None
+
+    check(work)
+
+
+def test_hot_read_sees_other_processes(tmp_path: Path) -> None:
+    """What another connection to the file commits is seen by the very next read."""
+    path = tmp_path / "test.db"
+
+    async def work() -> None:
+        async with opened(SqlDatabaseAdapter(f"sqlite:///{path}")) as database:
+            await database.insert(user(1))
+            await database.insert(session(1))
+            other = sqlite3.connect(path, isolation_level=None)
+            for name in ("Grace", "Edith", "Mary"):
+                other.execute("UPDATE user SET name = ?", (name,))
+                found = await database.session_with_user("key-1")
+                assert found is not None
+                assert found[1].name == name
+            other.execute("DELETE FROM session")
+            assert await database.session_with_user("key-1") is None
+            other.close()
+
+    asyncio.run(work())
+
+
+def test_hot_read_of_many(tmp_path: Path) -> None:
+    """More sessions than are remembered are all found, again and again."""
+
+    async def work() -> None:
+        async with opened(SqlDatabaseAdapter(f"sqlite:///{tmp_path}/test.db")) as database:
+            await database.insert(user(1))
+            async with database.transaction() as verbs:
+                for number in range(REMEMBERED + 50):
+                    await verbs.insert(session(number))
+            for _ in range(2):
+                for number in range(REMEMBERED + 50):
+                    found = await database.session_with_user(f"key-{number}")
+                    assert found is not None
+                    assert found[0].id == f"session-{number}"
+
+    asyncio.run(work())
+
+
+class ListingUser(User):
+    """A user whose record holds something that can be changed in place."""
+
+    colours: list[str] = []
+
+
+def test_hot_read_shares_nothing_mutable() -> None:
+    """A record that could be changed in place is made anew for everyone who asks."""
+
+    async def work() -> None:
+        database = MemoryDatabaseAdapter()
+        database.bind([ListingUser, Session])
+        await database.migrate()
+        await database.connect()
+        await database.insert(ListingUser(**user(1).model_dump(), colours=["red"]))
+        await database.insert(session(1))
+        for _ in range(2):
+            found = await database.session_with_user("key-1")
+            assert found is not None
+            assert isinstance(found[1], ListingUser)
+            assert found[1].colours == ["red"]
+            found[1].colours.append("blue")
+        await database.close()
+
+    asyncio.run(work())
 
 
 class NewUser(User):

@@ -1,13 +1,29 @@
 """What one kind of database does in its own way, as the SQL adapter sees it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-HotRead = Callable[[str], Sequence[Any] | None]
+Row: TypeAlias = Sequence[Any]
+"""A row as the driver gives it."""
+
+HotRead = Callable[[str], Row | None]
 """Runs one prepared statement for one key at once and answers its raw row, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A way past the engine for one statement, on the event loop's own thread.
+
+    ``version`` answers a number that is another as soon as anybody has committed anything.
+    Both raise ``DatabaseBusy``.
+    """
+
+    read: HotRead
+    version: Callable[[], int]
 
 
 class DatabaseBusy(Exception):
@@ -24,8 +40,8 @@ class Backend(Protocol):
         """Start a transaction that will write, on a connection of ``writing``."""
         ...
 
-    def hot_read(self, statement: sa.Select[Any]) -> HotRead | None:
-        """``statement`` (one bound parameter) as a function that bypasses the engine, if it can."""
+    def shortcut(self, statement: sa.Select[Any]) -> Shortcut | None:
+        """``statement`` (one bound parameter) as functions that bypass the engine, if it can."""
         ...
 
     async def close(self) -> None:

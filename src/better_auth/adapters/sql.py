@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import Backend, DatabaseBusy, HotRead
+from better_auth.adapters.backend import Backend, DatabaseBusy, Row
 from better_auth.adapters.base import Condition, Verbs
+from better_auth.adapters.hot_reads import HotReads
 from better_auth.adapters.schema import build_tables, is_enum, is_up_to_date, stored_fields
 from better_auth.adapters.sqlite import SqliteBackend
 from better_auth.errors import (
@@ -85,11 +86,16 @@ class TableOf:
     def _validated(self, values: dict[str, Any]) -> Record:
         return self.model.model_validate(values, by_name=True)
 
-    def record(self, row: Sequence[Any]) -> Any:
+    def record(self, row: Row) -> Any:
         """The record of a row as SQLAlchemy gives it: this table's columns in order."""
         return self._make({**self._unstored, **dict(zip(self.names, row, strict=True))})
 
-    def raw_reader(self, start: int) -> Callable[[Sequence[Any]], Any]:
+    @property
+    def is_immutable(self) -> bool:
+        """Whether records hold nothing that could be changed in place."""
+        return not any(isinstance(column.type, sa.JSON) for column in self.table.columns)
+
+    def raw_reader(self, start: int) -> Callable[[Row], Any]:
         """A function from a row as the driver gives it, in which this table's columns begin at
         ``start``, to the record.
 
@@ -105,7 +111,7 @@ class TableOf:
             names[f"process_{index}"] = process
             value = f"row[{start + index}]"
             items.append(f"{name!r}: " + (f"process_{index}({value})" if process else value))
-        reader: Callable[[Sequence[Any]], Any] = eval(  # noqa: S307  (our own field names)
+        reader: Callable[[Row], Any] = eval(  # noqa: S307  (our own field names)
             f"lambda row: make({{{', '.join(items)}}})", names
         )
         return reader
@@ -242,7 +248,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         self.metadata = sa.MetaData()
         self.tables = {}
         self._backend = _make_backend(url)
-        self._hot_read: HotRead | None = None
+        self._hot_reads: HotReads[tuple[Session, User]] | None = None
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
@@ -263,9 +269,6 @@ class SqlDatabaseAdapter(SqlVerbs):
             .join(users, users.c.id == sessions.c.user_id)
             .where(sessions.c.token_key == sa.bindparam("token_key"))
         ).set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
-        self._split = len(self._sessions.names)
-        self._read_session = self._sessions.raw_reader(0)
-        self._read_user = self._users.raw_reader(self._split)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -289,13 +292,26 @@ class SqlDatabaseAdapter(SqlVerbs):
             yield TransactionVerbs(self.tables, connection)
 
     async def connect(self) -> None:
-        if self._hot_read is None:
+        if self._hot_reads is None:
             async with translated_errors(), self.reading() as connection:
                 await connection.execute(sa.select(1))
-            self._hot_read = self._backend.hot_read(self._session_with_user)
+            self._hot_reads = self._make_hot_reads()
+
+    def _make_hot_reads(self) -> HotReads[tuple[Session, User]] | None:
+        shortcut = self._backend.shortcut(self._session_with_user)
+        if shortcut is None:
+            return None
+        split = len(self._sessions.names)
+        session, user = self._sessions.raw_reader(0), self._users.raw_reader(split)
+        may_be_shared = self._sessions.is_immutable and self._users.is_immutable
+        return HotReads(
+            shortcut.read,
+            lambda row: (session(row), user(row)),
+            shortcut.version if may_be_shared else None,
+        )
 
     async def close(self) -> None:
-        self._hot_read = None
+        self._hot_reads = None
         await self._backend.close()
 
     async def migrate(self) -> list[str]:
@@ -318,23 +334,18 @@ class SqlDatabaseAdapter(SqlVerbs):
             return await connection.run_sync(is_up_to_date, self.metadata)
 
     async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
-        row = None
         try:
-            if self._hot_read is None:
-                raise DatabaseBusy
-            row = self._hot_read(token_key)
+            if self._hot_reads is not None:
+                return self._hot_reads.get(token_key)
         except (DatabaseBusy, sqlite3.Error):
-            # Whatever stood in the way, the engine waits its turn or says what is wrong.
-            async with translated_errors(), self.reading() as connection:
-                statement = self._session_with_user
-                found = (await connection.execute(statement, {"token_key": token_key})).first()
-            if found is None:
-                return None
-            split = self._split
-            return self._sessions.record(found[:split]), self._users.record(found[split:])
+            pass  # whatever stood in the way, the engine waits its turn or says what is wrong
+        async with translated_errors(), self.reading() as connection:
+            statement = self._session_with_user
+            row = (await connection.execute(statement, {"token_key": token_key})).first()
         if row is None:
             return None
-        return self._read_session(row), self._read_user(row)
+        split = len(self._sessions.names)
+        return self._sessions.record(row[:split]), self._users.record(row[split:])
 
 
 def _make_backend(url: str) -> Backend:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from better_auth.adapters.backend import DatabaseBusy, HotRead
+from better_auth.adapters.backend import DatabaseBusy, Row, Shortcut
 
 BUSY_TIMEOUT = 5.0
 """Seconds a statement waits for another process's lock before the database counts as busy."""
@@ -71,11 +71,19 @@ class SqliteBackend:
         return engine
 
     def _create_file(self) -> None:
-        """A database holds password hashes: its file begins as 0600, not as the umask has it."""
-        if self._path is not None and not os.path.exists(self._path):
+        """A database holds password hashes: its file begins as 0600, not as the umask has it.
+
+        Raises ``OSError`` for what can be no database file. It is never opened to find out:
+        closing it again would drop the locks SQLite holds on it in this process.
+        """
+        if self._path is None:
+            return
+        if not os.path.exists(self._path):
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        elif not os.path.isfile(self._path) or not os.access(self._path, os.R_OK):
+            raise OSError(f"{self._path} is not a file that can be read")
 
     def _pragmas(self) -> list[str]:
         pragmas = ["PRAGMA foreign_keys = ON", "PRAGMA cache_size = -32768"]
@@ -87,7 +95,7 @@ class SqliteBackend:
         """IMMEDIATE: the lock is taken, and waited for, before anything is read."""
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def hot_read(self, statement: sa.Select[Any]) -> HotRead | None:
+    def shortcut(self, statement: sa.Select[Any]) -> Shortcut:
         sql = str(statement.compile(dialect=self.reading.dialect))
         connection = sqlite3.connect(
             self._uri, uri=True, isolation_level=None, timeout=0, check_same_thread=False
@@ -98,15 +106,20 @@ class SqliteBackend:
         self._hot = connection
         execute = connection.execute
 
-        def read(key: str) -> Any:
+        def first(sql: str, parameters: tuple[str, ...] = ()) -> Row | None:
             try:
-                return execute(sql, (key,)).fetchone()
+                row: Row | None = execute(sql, parameters).fetchone()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF in _BUSY_CODES:
                     raise DatabaseBusy from error
                 raise
+            return row
 
-        return read
+        def version() -> int:
+            (number,) = first("PRAGMA data_version") or (-1,)
+            return int(number)
+
+        return Shortcut(lambda key: first(sql, (key,)), version)
 
     async def close(self) -> None:
         if self._hot is not None:

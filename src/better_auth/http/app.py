@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Sequence
 
+from pydantic import BaseModel
+
 from better_auth.errors import AuthError, MethodNotAllowed, NotFound
 from better_auth.http.body import read_body, read_query
 from better_auth.http.call import Call, Context
@@ -46,6 +48,10 @@ class AuthApp:
             raise MethodNotAllowed(", ".join(sorted(allowed)))
         return endpoint
 
+    def admits(self, request: AuthRequest) -> bool:
+        """Whether no guard has anything to say of ``request``; saves asking them."""
+        return self._limiter is None and request.method in SAFE_METHODS
+
     async def admit(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """The guards. Raises ``TooManyRequests`` or ``Forbidden``."""
         if self._limiter is not None:
@@ -57,12 +63,10 @@ class AuthApp:
         """Run ``endpoint`` for an admitted request whose body is there."""
         call = Call(self._context, request, self.wire)
         try:
-            arguments = {}
-            if endpoint.body is not None:
-                arguments["body"] = read_body(request, endpoint.body)
-            if endpoint.query is not None:
-                arguments["query"] = read_query(request, endpoint.query)
-            result = await endpoint.function(call, **arguments)
+            if endpoint.body is None and endpoint.query is None:
+                result = await endpoint.function(call)
+            else:
+                result = await endpoint.function(call, **_arguments(request, endpoint))
             response = AuthResponse(200, self.wire.render(result), [*_JSON])
         except AuthError as error:
             response = error_response(error)
@@ -71,6 +75,15 @@ class AuthApp:
         for cookie in call.cookies:
             response.headers.append((b"set-cookie", cookie.render().encode("latin-1")))
         return response
+
+
+def _arguments(request: AuthRequest, endpoint: Endpoint) -> dict[str, BaseModel]:
+    arguments: dict[str, BaseModel] = {}
+    if endpoint.body is not None:
+        arguments["body"] = read_body(request, endpoint.body)
+    if endpoint.query is not None:
+        arguments["query"] = read_query(request, endpoint.query)
+    return arguments
 
 
 def error_response(error: AuthError) -> AuthResponse:

@@ -46,7 +46,8 @@ class AsgiHandler:
         try:
             request.path = self._relative(scope)
             endpoint = self._app.route(request)
-            await self._app.admit(request, endpoint)
+            if not self._app.admits(request):
+                await self._app.admit(request, endpoint)
             if request.method == "POST":
                 request.body = await self._read_body(receive)
             response = await self._app.answer(request, endpoint)

@@ -18,7 +18,7 @@ from better_auth.clock import Clock, render_time
 from better_auth.config import SessionConfig
 from better_auth.http.cookies import SetCookie
 from better_auth.http.messages import AuthRequest
-from better_auth.models import Session
+from better_auth.models import RENDERED, Record, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +139,23 @@ def _model_encoder(kind: type[BaseModel]) -> Callable[[Any], str]:
         if not field.exclude
     }
     template = "{" + ",".join(f'"{alias}":%s' for alias in shown.values()) + "}"
+    types = [kind.model_fields[name].annotation or object for name in shown]
     encoders = [
-        (name, _LEAVES.get(kind.model_fields[name].annotation or object, render_json))
-        for name in shown
+        (name, _LEAVES.get(type, render_json)) for name, type in zip(shown, types, strict=True)
     ]
 
     def encode(model: BaseModel) -> str:
         values = model.__dict__
         return template % tuple([encode(values[name]) for name, encode in encoders])
 
-    return encode
+    def encode_once(model: BaseModel) -> str:
+        text: str | None = model.__dict__.get(RENDERED)
+        if text is None:
+            text = model.__dict__[RENDERED] = encode(model)
+        return text
+
+    is_immutable = issubclass(kind, Record) and _IMMUTABLE.issuperset(types)
+    return encode_once if is_immutable else encode
 
 
 def _list(values: list[Any]) -> str:
@@ -169,6 +176,8 @@ _LEAVES: dict[Any, Callable[[Any], str]] = {
     list: _list,
 }
 """What a field's declared type alone decides; a field declared as a model may hold a subclass."""
+
+_IMMUTABLE = frozenset(_LEAVES) - {list}
 
 _ENCODERS = dict(_LEAVES)
 """How each type met so far is written."""

@@ -1,6 +1,6 @@
 """Query, list and revoke sessions: the endpoints of the session page."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -83,8 +83,8 @@ class SessionManagementPlugin(Plugin):
                 continue
             yield endpoint
 
-    async def _caller(self, call: Call) -> Principal | None:
-        return await (call.require() if self.require_authentication else call.principal())
+    def _caller(self, call: Call) -> Awaitable[Principal | None]:
+        return call.require() if self.require_authentication else call.principal()
 
     @get("/get-session", access="session")
     @post("/get-session", access="session")
@@ -93,7 +93,7 @@ class SessionManagementPlugin(Plugin):
         caller = await self._caller(call)
         if caller is None:
             return CurrentSessionResult(session=None, user=None)
-        return CurrentSessionResult(session=caller.session, user=caller.user)
+        return CurrentSessionResult.trusted({"session": caller.session, "user": caller.user})
 
     @post("/sign-out", access="session")
     async def sign_out(self, call: Call) -> Success:
