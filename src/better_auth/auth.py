@@ -274,21 +274,23 @@ class BetterAuth(Generic[UserT]):
             self.events,
             clock,
             cast(type[Session], self._records["session"]),
+            [record for record in self._records.values() if "expires_at" in record.model_fields],
         )
         user_model = cast(type[User], self._records["user"])
+        passwords = PasswordHasher(
+            memory_cost=config.password.memory_cost,
+            time_cost=config.password.time_cost,
+            parallelism=config.password.parallelism,
+        )
         return Context(
             config=config,
             clock=clock,
             database=self.database,
             keyring=keyring,
-            passwords=PasswordHasher(
-                memory_cost=config.password.memory_cost,
-                time_cost=config.password.time_cost,
-                parallelism=config.password.parallelism,
-            ),
+            passwords=passwords,
             events=self.events,
             sessions=sessions,
-            users=UserManager(self.database, sessions, self.events, clock, user_model),
+            users=UserManager(self.database, sessions, self.events, clock, passwords, user_model),
             origins=TrustedOrigins(config.base_url, config.trusted_origins),
             addresses=ClientAddress(config.proxy_networks()),
             wire=NativeWire(config.session, clock),

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from better_auth.endings import ENDS, Change, Ending
 from better_auth.models import Account, Session, User
 
 logger = logging.getLogger("better_auth.events")
@@ -140,6 +141,22 @@ class SessionsExpired(After):
     """Sessions past their end were deleted by the purge."""
 
     count: int
+
+
+@dataclass(slots=True)
+class SecurityChanged(After):
+    """Something happened to a user that ends what was granted before; ``ending`` says what.
+
+    The sessions are ended already; whoever keeps challenges or trusted devices ends those now.
+    """
+
+    user_id: str
+    change: Change
+
+    @property
+    def ending(self) -> Ending:
+        """What of the user's ends with this."""
+        return ENDS[self.change]
 
 
 @dataclass(slots=True)

@@ -135,6 +135,11 @@ class Session(Record):
     authenticated_at: UtcDatetime = Field(exclude=True)
 
 
+def impersonator(session: Session) -> str | None:
+    """The id of the admin behind an impersonated session; None for everybody's own."""
+    return getattr(session, "impersonated_by", None)
+
+
 class Account(Record):
     """One way of signing in that belongs to a user; ``credential`` is e-mail and password."""
 

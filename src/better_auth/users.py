@@ -8,6 +8,8 @@ import email_validator
 
 from better_auth.adapters.base import DatabaseAdapter
 from better_auth.clock import Clock
+from better_auth.crypto import PasswordHasher
+from better_auth.endings import Change
 from better_auth.errors import BadRequest, UniqueViolation, UnprocessableEntity
 from better_auth.events import (
     AccountCreated,
@@ -24,6 +26,9 @@ from better_auth.sessions import SessionManager
 
 CREDENTIAL = "credential"
 """The provider id of the account that holds a user's password."""
+
+LONGEST_PASSWORD = 4096
+"""Characters looked at of any password; bounds the work that a request can ask for."""
 
 
 def normalize_email(text: str) -> str:
@@ -55,9 +60,11 @@ class UserManager:
         sessions: SessionManager,
         events: EventBus,
         clock: Clock,
+        passwords: PasswordHasher,
         model: type[User],
     ) -> None:
         self.model = model
+        self._passwords = passwords
         self._database = database
         self._sessions = sessions
         self._events = events
@@ -125,6 +132,21 @@ class UserManager:
             Account, user_id=user_id, provider_id=CREDENTIAL, account_id=user_id
         )
 
+    async def check_password(self, user_id: str | None, password: str) -> bool:
+        """Whether ``password`` is the user's; takes the same time for a user without one, or none.
+
+        A hash of another kind or cost is replaced on the way.
+        """
+        password = password[:LONGEST_PASSWORD]
+        account = await self.credential(user_id or "")
+        if account is None or account.password_hash is None:
+            await self._passwords.pretend(password)
+            return False
+        verified = await self._passwords.verify(password, account.password_hash)
+        if verified.ok and verified.new_hash is not None:
+            await self.set_password_hash(account, verified.new_hash)
+        return verified.ok
+
     async def set_password_hash(self, account: Account, password_hash: str) -> bool:
         """Replace the hash, unless it was changed since ``account`` was read; whether it was."""
         changes = {"password_hash": password_hash, "updated_at": self._clock()}
@@ -154,7 +176,7 @@ class UserManager:
     async def delete(self, user: User) -> bool:
         """Delete a user with all sessions and accounts; whether it was this call that did."""
         await self._events.emit(UserDeleting(user))
-        await self._sessions.revoke_all(user.id)
+        await self._sessions.end_after(Change.DELETED, user.id)
         if not await self._database.delete(User, id=user.id):
             return False
         await self._events.emit(UserDeleted(user))

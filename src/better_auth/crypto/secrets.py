@@ -26,6 +26,11 @@ class Purpose(StrEnum):
 
     SESSION_TOKEN = "session-token"
     SESSION_HANDLE = "session-handle"
+    TWO_FACTOR_CHALLENGE = "two-factor-challenge"
+    TOTP_SECRET = "totp-secret"
+    OTP = "otp"
+    BACKUP_CODE = "backup-code"
+    TRUSTED_DEVICE = "trusted-device"
 
 
 class Keyring:

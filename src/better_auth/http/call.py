@@ -1,8 +1,9 @@
 """A call of an endpoint: the request, who is asking, and what the answer will carry."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeAlias
 
 from pydantic.fields import FieldInfo
 
@@ -17,9 +18,25 @@ from better_auth.http.cookies import SetCookie
 from better_auth.http.messages import AuthRequest
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import Wire
-from better_auth.models import Principal, Session, User
+from better_auth.models import Fields, Principal, Session, User
 from better_auth.sessions import Client, SessionManager
 from better_auth.users import UserManager
+
+
+class Challenge(Fields):
+    """What signing in answers where a second factor is due: no session yet.
+
+    ``token`` (and a cookie) name the pending sign-in to the endpoints that complete it, and
+    authenticate nothing.
+    """
+
+    two_factor_redirect: bool = True
+    token: str
+    two_factor_methods: list[str]
+
+
+SecondStep: TypeAlias = "Callable[[Call, User, bool], Awaitable[Challenge | None]]"
+"""Asked when a user has proven a password (and whether to be remembered): what else is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,7 @@ class Context:
     addresses: ClientAddress
     wire: Wire
     own_user_fields: Mapping[str, FieldInfo]
+    second_steps: list[SecondStep] = field(default_factory=list)
 
 
 class Call:
@@ -88,6 +106,14 @@ class Call:
             raise Unauthorized
         return principal
 
+    async def second_step(self, user: User, *, remember: bool) -> Challenge | None:
+        """What ``user``, who has proven a password, must still do; None: begin the session."""
+        for step in self.context.second_steps:
+            challenge = await step(self, user, remember)
+            if challenge is not None:
+                return challenge
+        return None
+
     async def begin_session(
         self, user: User, *, remember: bool = True, fields: Mapping[str, Any] | None = None
     ) -> Session:
@@ -99,6 +125,14 @@ class Call:
         self._principal, self._resolved = Principal(session, user), True
         return session
 
+    async def renew_session(self, caller: Principal) -> Session:
+        """The caller's session under a new token, and its cookie in the answer: for every change
+        of privilege."""
+        session = await self.context.sessions.rotate(caller.session)
+        self.set_session_cookie(session)
+        self._principal, self._resolved = Principal(session, caller.user), True
+        return session
+
     def set_session_cookie(self, session: Session) -> None:
         """Have the answer hand ``session`` to the browser, in place of any other."""
         self.set_cookie(self.wire.session_cookie(session))
@@ -106,6 +140,18 @@ class Call:
     def clear_session_cookie(self) -> None:
         """Have the answer take the session's cookie back."""
         self.set_cookie(self.wire.cleared_session_cookie())
+
+    def cookie(self, name: str) -> str | None:
+        """The value of the plugin's cookie ``name`` that came with the request."""
+        return self.request.cookie(self.wire.plugin_cookie(name).name)
+
+    def set_plugin_cookie(self, name: str, value: str, lifetime: timedelta) -> None:
+        """Have the answer set a plugin's cookie, with the attributes of the session's."""
+        self.set_cookie(self.wire.plugin_cookie(name, value, lifetime))
+
+    def clear_plugin_cookie(self, name: str) -> None:
+        """Have the answer take a plugin's cookie back."""
+        self.set_cookie(self.wire.plugin_cookie(name))
 
     def set_cookie(self, cookie: SetCookie) -> None:
         """Have the answer carry ``cookie``, and no earlier one of that name."""

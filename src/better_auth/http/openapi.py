@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -70,8 +70,7 @@ def _schemas(endpoints: Sequence[Endpoint], records: Mapping[str, type[Record]])
     for endpoint in endpoints:
         if endpoint.body is not None:
             wanted.append((endpoint.body, "validation"))
-        if _is_model(endpoint.result):
-            wanted.append((endpoint.result, "serialization"))
+        wanted += [(kind, "serialization") for kind in _models(endpoint.result)]
     _, definitions = models_json_schema(list(dict.fromkeys(wanted)), ref_template=_REF)
     schemas: Json = dict(definitions.get("$defs", {}))
     for name, record in records.items():
@@ -134,12 +133,17 @@ def _error_statuses(endpoint: Endpoint) -> set[int]:
     return statuses
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _models(kind: Any) -> list[type[BaseModel]]:
+    """The models an endpoint may answer: its result, or the members of a union."""
+    kinds = get_args(kind) or (kind,)
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _result_schema(kind: Any) -> Json:
-    return _ref(kind.__name__) if _is_model(kind) else {"type": "object"}
+    schemas = [_ref(model.__name__) for model in _models(kind)]
+    if len(schemas) > 1:
+        return {"oneOf": schemas}
+    return schemas[0] if schemas else {"type": "object"}
 
 
 def _ref(name: str) -> Json:

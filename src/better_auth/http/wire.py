@@ -4,9 +4,10 @@ Endpoints take a credential and return domain results; which cookie, which heade
 that is, only this module knows. :class:`NativeWire` is the contract of the session page.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring
 from typing import Any, Literal, Protocol
 
@@ -19,6 +20,8 @@ from better_auth.config import SessionConfig
 from better_auth.http.cookies import SetCookie
 from better_auth.http.messages import AuthRequest
 from better_auth.models import RENDERED, Record, Session
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ class Wire(Protocol):
         """The cookie that takes it back, with the same attributes."""
         ...
 
+    def plugin_cookie(
+        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+    ) -> SetCookie:
+        """A plugin's cookie ``name``; without a ``value``, the one that takes it back."""
+        ...
+
     def render(self, result: object) -> bytes:
         """An endpoint's result as a JSON body."""
         ...
@@ -55,6 +64,8 @@ class NativeWire:
     def __init__(self, config: SessionConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
+        match = re.match(r"__(Host|Secure)-", config.cookie_name)
+        self._prefix = match.group() if match else ""
 
     def credential(self, request: AuthRequest) -> Credential | None:
         """Bearer wins, and a wrong Bearer does not fall back to the cookie.
@@ -78,7 +89,15 @@ class NativeWire:
         )
 
     def cleared_session_cookie(self) -> SetCookie:
-        return self._cookie("", max_age=0, expires=datetime.fromtimestamp(0, UTC))
+        return self._cookie("", max_age=0, expires=_LONG_AGO)
+
+    def plugin_cookie(
+        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+    ) -> SetCookie:
+        expires = self._clock() + lifetime if value else _LONG_AGO
+        max_age = round(lifetime.total_seconds())
+        cookie = self._cookie(value, max_age=max_age, expires=expires)
+        return replace(cookie, name=f"{self._prefix}better-auth.{name}", http_only=True)
 
     def _cookie(
         self, value: str, *, max_age: int | None = None, expires: datetime | None = None

@@ -1,5 +1,7 @@
 """Capabilities: the plugins that come with the library, and what your own are made of."""
 
+from typing import TYPE_CHECKING, Any
+
 from better_auth.events import on
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Context
@@ -8,6 +10,9 @@ from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
 
+if TYPE_CHECKING:
+    from better_auth.plugins.two_factor import TwoFactorPlugin
+
 __all__ = [
     "Call",
     "Context",
@@ -15,7 +20,17 @@ __all__ = [
     "Input",
     "Plugin",
     "SessionManagementPlugin",
+    "TwoFactorPlugin",
     "get",
     "on",
     "post",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs an extra is imported when it is asked for."""
+    if name == "TwoFactorPlugin":
+        from better_auth.plugins.two_factor import TwoFactorPlugin
+
+        return TwoFactorPlugin
+    raise AttributeError(name)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, create_model
 from better_auth.errors import BadRequest, Forbidden, Unauthorized
 from better_auth.events import SignInFailed
 from better_auth.http.body import Input
-from better_auth.http.call import Call, Context
+from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.models import Fields, ReadOnly, User
 from better_auth.plugins.base import Plugin
@@ -127,7 +127,7 @@ class EmailPasswordPlugin(Plugin):
         return SignUpResult(token=session.token, user=user)
 
     @post("/sign-in/email", takes_credentials=True, errors=(401, 403))
-    async def sign_in(self, call: Call, body: SignInEmail) -> SignInResult:
+    async def sign_in(self, call: Call, body: SignInEmail) -> SignInResult | Challenge:
         """Begin a session with e-mail address and password.
 
         An unknown address and a wrong password get the same answer in the same time.
@@ -137,6 +137,9 @@ class EmailPasswordPlugin(Plugin):
         if self.require_email_verification and not user.email_verified:
             await self._failed(call, "email not verified", user.id)
             raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
+        challenge = await call.second_step(user, remember=body.remember_me)
+        if challenge is not None:
+            return challenge
         session = await call.begin_session(user, remember=body.remember_me)
         return SignInResult(
             redirect=body.callback_url is not None,
@@ -159,21 +162,14 @@ class EmailPasswordPlugin(Plugin):
 
     async def _authenticated(self, call: Call, email: str, password: str) -> User:
         """The user this password belongs to. Raises ``Unauthorized``."""
-        users, passwords = self.context.users, self.context.passwords
-        user = await users.find_by_email(email)
-        account = await users.credential(user.id if user else "")
-        if user is None or account is None or account.password_hash is None:
-            await passwords.pretend(password[: self.password_max_length])
-            await self._failed(call, "unknown user", user.id if user else None)
-            raise _invalid_credentials()
-        verified = await passwords.verify(
-            password[: self.password_max_length + 1], account.password_hash
+        user = await self.context.users.find_by_email(email)
+        is_right = await self.context.users.check_password(
+            user.id if user else None, password[: self.password_max_length + 1]
         )
-        if not verified.ok:
-            await self._failed(call, "wrong password", user.id)
-            raise _invalid_credentials()
-        if verified.new_hash is not None:
-            await users.set_password_hash(account, verified.new_hash)
+        if user is None or not is_right:
+            reason = "wrong password" if user else "unknown user"
+            await self._failed(call, reason, user.id if user else None)
+            raise Unauthorized("Invalid e-mail address or password", "INVALID_EMAIL_OR_PASSWORD")
         return user
 
     async def _failed(self, call: Call, reason: str, user_id: str | None) -> None:
@@ -181,7 +177,3 @@ class EmailPasswordPlugin(Plugin):
         await self.context.events.emit(
             SignInFailed("email", reason, user_id, client.ip_address, client.user_agent)
         )
-
-
-def _invalid_credentials() -> Unauthorized:
-    return Unauthorized("Invalid e-mail address or password", "INVALID_EMAIL_OR_PASSWORD")

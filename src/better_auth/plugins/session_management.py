@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Iterable
 
 from pydantic import ConfigDict, Field, model_validator
 
+from better_auth.endings import Change
 from better_auth.http.body import Input
 from better_auth.http.call import Call
 from better_auth.http.endpoints import Endpoint, get, post
@@ -105,7 +106,9 @@ class SessionManagementPlugin(Plugin):
         caller = await self._caller(call)
         call.clear_session_cookie()
         if caller is not None:
-            await self.context.sessions.revoke(caller.session)
+            await self.context.sessions.end_after(
+                Change.SIGNED_OUT, caller.user.id, current=caller.session
+            )
         return Success(success=True)
 
     @get("/list-sessions", access="session")

@@ -6,7 +6,7 @@ one conditional statement whose row count says who won: a refresh that lost to a
 no session, and two revocations of one session end it once.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +14,11 @@ from typing import Any
 from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
 from better_auth.clock import Clock
 from better_auth.config import SessionConfig
+from better_auth.endings import ENDS, Change
 from better_auth.errors import AuthError, Forbidden, ReferenceViolation, Unauthorized
 from better_auth.events import (
     EventBus,
+    SecurityChanged,
     SessionCreated,
     SessionCreating,
     SessionsExpired,
@@ -25,7 +27,7 @@ from better_auth.events import (
     SessionUpdated,
     SessionUpdating,
 )
-from better_auth.models import Principal, Session, User, Verification
+from better_auth.models import Principal, Record, Session, User, Verification, impersonator
 from better_auth.sessions.tokens import TokenVault, new_token
 
 USER_AGENT_LENGTH = 512
@@ -37,6 +39,11 @@ class Client:
 
     ip_address: str | None = None
     user_agent: str | None = None
+
+    @property
+    def bounded_user_agent(self) -> str | None:
+        """The user agent, no longer than is stored."""
+        return self.user_agent and self.user_agent[:USER_AGENT_LENGTH]
 
 
 class SessionManager:
@@ -50,7 +57,10 @@ class SessionManager:
         events: EventBus,
         clock: Clock,
         session_model: type[Session] = Session,
+        expiring: Sequence[type[Record]] = (Session, Verification),
     ) -> None:
+        """``expiring``: the records with an ``expires_at`` after which nobody needs them."""
+        self._expiring = expiring
         self.tokens = tokens
         self.config = config
         self._database = database
@@ -58,6 +68,16 @@ class SessionManager:
         self._clock = clock
         self._model = session_model
         self._refresh_when_left = config.expires_in - config.update_age
+        self._bars: list[Callable[[User], bool]] = []
+        self.list_impersonations = False
+        """Whether a user's own listing shows the sessions in which an admin impersonates them."""
+
+    def bar(self, is_barred: Callable[[User], bool]) -> None:
+        """Let no session of a user for whom ``is_barred`` is true count, whoever made it when.
+
+        It is asked of the user as the database has them, at every check.
+        """
+        self._bars.append(is_barred)
 
     async def create(
         self,
@@ -112,7 +132,7 @@ class SessionManager:
             created_at=now,
             updated_at=now,
             ip_address=client.ip_address,
-            user_agent=client.user_agent and client.user_agent[:USER_AGENT_LENGTH],
+            user_agent=client.bounded_user_agent,
             token_key=self.tokens.key(token),
             remember=remember and lifetime is None,
             ends_at=ends_at,
@@ -152,7 +172,10 @@ class SessionManager:
         now = self._clock()
         if session.expires_at <= now:
             return None
-        session.__dict__["token"] = token  # a record just made, not yet anyone else's
+        for is_barred in self._bars:
+            if is_barred(user):
+                return None
+        session.__dict__["token"] = token  # whoever shares this record came with the same token
         if session.remember and session.expires_at - now <= self._refresh_when_left:
             return await self._refresh(session, user, now)
         return Principal(session, user)
@@ -225,6 +248,7 @@ class SessionManager:
         """All live sessions of a user, newest first, with the token that may be shown of each.
 
         ``current`` keeps its own token whatever ``list_tokens`` says: its holder has it already.
+        An impersonator is shown handles: what the user's own devices hold is not theirs to have.
         """
         sessions = await self._database.find(
             Session,
@@ -232,15 +256,19 @@ class SessionManager:
             expires_at=gt(self._clock()),
             order_by=("-created_at", "-id"),
         )
-        own_id = current.id if current else None
-        return [
-            session.revised(
-                token=current.token
-                if current is not None and session.id == own_id
-                else self.tokens.shown(session)
-            )
-            for session in sessions
-        ]
+        for_impersonator = current is not None and impersonator(current) is not None
+        listed = []
+        for session in sessions:
+            if current is not None and session.id == current.id:
+                token = current.token
+            elif impersonator(session) and not self.list_impersonations and not for_impersonator:
+                continue
+            elif for_impersonator:
+                token = self.tokens.handle(session.id)
+            else:
+                token = self.tokens.shown(session)
+            listed.append(session.revised(token=token))
+        return listed
 
     async def revoke(self, session: Session) -> bool:
         """End this session; whether it was this call that ended it."""
@@ -267,6 +295,24 @@ class SessionManager:
             return await self._end(user_id)
         return await self._end(user_id, id=ne(except_id))
 
+    async def end_after(
+        self, change: Change, user_id: str, *, current: Session | None = None
+    ) -> list[Session]:
+        """End what does not survive ``change`` (``better_auth.endings``); the sessions ended.
+
+        ``current`` is the session whose request made the change, if it was the user's own.
+        """
+        ended: list[Session] = []
+        match ENDS[change].sessions:
+            case "this" if current is not None:
+                ended = await self.revoke_id(user_id, current.id)
+            case "others":
+                ended = await self.revoke_all(user_id, except_id=current.id if current else None)
+            case "all":
+                ended = await self.revoke_all(user_id)
+        await self._events.emit(SecurityChanged(user_id, change))
+        return ended
+
     async def _end(self, user_id: str, **where: Any) -> list[Session]:
         now = self._clock()
         if self._events.listens(SessionsRevoking):
@@ -282,17 +328,16 @@ class SessionManager:
     async def count_expired(self) -> int:
         """How many rows :meth:`purge` would delete now."""
         past = le(self._clock())
-        sessions = await self._database.count(Session, expires_at=past)
-        return sessions + await self._database.count(Verification, expires_at=past)
+        return sum([await self._database.count(model, expires_at=past) for model in self._expiring])
 
     async def purge(self, batch: int = 1000) -> AsyncIterator[int]:
-        """Delete expired sessions and verifications, ``batch`` rows a statement; the number of
-        rows gone after each, so that a caller can show progress or stop between."""
+        """Delete expired sessions, verifications and plugins' rows, ``batch`` a statement; the
+        number of rows gone after each, so that a caller can show progress or stop between."""
         past = le(self._clock())
         purged = 0
-        for model in (Session, Verification):
+        for model in self._expiring:
             while gone := len(await self._database.take(model, limit=batch, expires_at=past)):
-                purged += gone if model is Session else 0
+                purged += gone if model.table_name == Session.table_name else 0
                 yield gone
                 if gone < batch:
                     break
