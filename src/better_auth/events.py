@@ -160,6 +160,24 @@ class SecurityChanged(After):
 
 
 @dataclass(slots=True)
+class ImpersonationStarted(After):
+    """An admin is in a session of ``user_id`` from now on."""
+
+    admin_id: str
+    user_id: str
+    session_id: str
+
+
+@dataclass(slots=True)
+class ImpersonationEnded(After):
+    """An admin left a session of ``user_id``, or was put out of it."""
+
+    admin_id: str
+    user_id: str
+    session_id: str
+
+
+@dataclass(slots=True)
 class SignInFailed(After):
     """Someone did not get in. ``user_id`` is None where there is no such user."""
 

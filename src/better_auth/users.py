@@ -64,6 +64,9 @@ class UserManager:
         model: type[User],
     ) -> None:
         self.model = model
+        self.password_min_length = 8
+        self.password_max_length = 128
+        """Characters a new password must and may have."""
         self._passwords = passwords
         self._database = database
         self._sessions = sessions
@@ -132,6 +135,18 @@ class UserManager:
             Account, user_id=user_id, provider_id=CREDENTIAL, account_id=user_id
         )
 
+    def check_new_password(self, password: str) -> None:
+        """Raises ``BadRequest`` for a password that is too short or too long
+        (OWASP ASVS 5.0, 6.2.1 and 6.2.9)."""
+        if len(password) < self.password_min_length:
+            raise BadRequest(
+                f"password: at least {self.password_min_length} characters", "PASSWORD_TOO_SHORT"
+            )
+        if len(password) > self.password_max_length:
+            raise BadRequest(
+                f"password: at most {self.password_max_length} characters", "PASSWORD_TOO_LONG"
+            )
+
     async def check_password(self, user_id: str | None, password: str) -> bool:
         """Whether ``password`` is the user's; takes the same time for a user without one, or none.
 
@@ -155,6 +170,28 @@ class UserManager:
                 Account, changes, id=account.id, password_hash=account.password_hash
             )
         )
+
+    async def give_password(self, user: User, password_hash: str) -> None:
+        """Make this the hash of ``user``'s password, whether or not there was one."""
+        now = self._clock()
+        changes = {"password_hash": password_hash, "updated_at": now}
+        where = {"user_id": user.id, "provider_id": CREDENTIAL}
+        if await self._database.update(Account, changes, **where):
+            return
+        account = Account(
+            user_id=user.id,
+            provider_id=CREDENTIAL,
+            account_id=user.id,
+            password_hash=password_hash,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            await self._database.insert(account)
+        except UniqueViolation:  # somebody else gave the first one meanwhile
+            await self._database.update(Account, changes, **where)
+        else:
+            await self._events.emit(AccountCreated(account))
 
     async def update(self, user: User, changes: Mapping[str, Any]) -> User:
         """Write ``changes`` (by field name) and return the user as it is then.

@@ -28,6 +28,11 @@ class Condition:
     value: Any
 
 
+def eq(value: Any) -> Condition:
+    """Rows whose field is ``value``; what a plain value means, where a condition is chosen."""
+    return Condition("eq", value)
+
+
 def ne(value: Any) -> Condition:
     """Rows whose field differs from ``value`` (``ne(None)``: is not null)."""
     return Condition("ne", value)

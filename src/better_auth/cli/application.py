@@ -12,7 +12,7 @@ from better_auth.auth import BetterAuth
 from better_auth.config import ENVIRONMENT_PREFIX, AuthConfig
 from better_auth.development import development_secret
 from better_auth.errors import ConfigurationError
-from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
+from better_auth.plugins import AdminPlugin, EmailPasswordPlugin, SessionManagementPlugin
 
 DATA = Path(".better-auth")
 """Where the standalone application keeps its database and its development secret."""
@@ -64,7 +64,7 @@ def imported(name: str) -> BetterAuth[Any]:
 
 
 def standalone() -> BetterAuth[Any]:
-    """E-mail sign-in and session management, configured by the environment.
+    """E-mail sign-in, session management and administration, configured by the environment.
 
     In development it makes its own secret and, on plain http, a cookie without Secure; in
     production both must be said.
@@ -78,7 +78,7 @@ def standalone() -> BetterAuth[Any]:
             defaults["session"] = {"cookie_secure": False}
     return BetterAuth(
         AuthConfig.from_env(**defaults),
-        plugins=[EmailPasswordPlugin(), SessionManagementPlugin()],
+        plugins=[EmailPasswordPlugin(), SessionManagementPlugin(), AdminPlugin()],
     )
 
 

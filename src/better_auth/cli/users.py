@@ -11,18 +11,21 @@ from rich.table import Table
 
 from better_auth.adapters import contains
 from better_auth.cli.application import opened, settle
-from better_auth.cli.options import Application, AsJson, Database, whole
+from better_auth.cli.options import Application, AsJson, Database, user_named, whole
 from better_auth.errors import AuthError, ConfigurationError
 from better_auth.models import User
-from better_auth.plugins import EmailPasswordPlugin
+from better_auth.plugins import AdminPlugin
 
-app = typer.Typer(help="Create and list users.", no_args_is_help=True)
+app = typer.Typer(help="Create and list users, give them roles.", no_args_is_help=True)
+
+Role = Annotated[str | None, typer.Option(help="A role of the admin plugin, such as admin.")]
 
 
 @app.command()
 def create(
     email: Annotated[str, typer.Option()],
     name: Annotated[str, typer.Option()],
+    role: Role = None,
     password: Annotated[
         str | None, typer.Option(help="Asked for, or read from standard input, if left out.")
     ] = None,
@@ -41,12 +44,14 @@ def create(
 
     async def work(password: str) -> User:
         async with opened() as auth:
-            auth.plugin(EmailPasswordPlugin).check_password(password)
+            auth.users.check_new_password(password)
+            roles = {"role": auth.plugin(AdminPlugin).roles.checked(role)} if role else {}
             return await auth.users.create(
                 name=name,
                 email=email,
                 password_hash=await auth.context.passwords.hash(password),
                 email_verified=True,
+                fields=roles,
             )
 
     try:
@@ -54,6 +59,27 @@ def create(
     except AuthError as error:
         raise ConfigurationError(error.message) from None
     typer.echo(f"{user.id} {user.email}")
+
+
+@app.command("set-role")
+def set_role(
+    user: Annotated[str, typer.Option("--user", help="E-mail address or id.")],
+    role: Annotated[str, typer.Option(help="One role, or several separated by commas.")],
+    application: Application = None,
+    database: Database = None,
+) -> None:
+    """Give a user another role; their sessions end."""
+    settle(application, database=database)
+
+    async def work() -> User:
+        async with opened() as auth:
+            return await auth.plugin(AdminPlugin).give_role(await user_named(auth, user), role)
+
+    try:
+        changed = asyncio.run(work())
+    except AuthError as error:
+        raise ConfigurationError(error.message) from None
+    typer.echo(f"{changed.id} {changed.email} {role}")
 
 
 @app.command("list")

@@ -6,6 +6,8 @@ from better_auth.events import on
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import get, post
+from better_auth.plugins.access import AccessControl
+from better_auth.plugins.admin import AdminPlugin
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from better_auth.plugins.two_factor import TwoFactorPlugin
 
 __all__ = [
+    "AccessControl",
+    "AdminPlugin",
     "Call",
     "Context",
     "EmailPasswordPlugin",

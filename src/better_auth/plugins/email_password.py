@@ -86,6 +86,8 @@ class EmailPasswordPlugin(Plugin):
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        context.users.password_min_length = self.password_min_length
+        context.users.password_max_length = self.password_max_length
         self._own_fields = [
             name
             for name, field in context.own_user_fields.items()
@@ -111,7 +113,7 @@ class EmailPasswordPlugin(Plugin):
             raise BadRequest("Signing up is not enabled", "SIGN_UP_DISABLED")
         self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
         email = normalize_email(body.email)
-        self.check_password(body.password)
+        self.context.users.check_new_password(body.password)
         # Hashed before the address is looked at: a taken one answers in the same time.
         password_hash = await self.context.passwords.hash(body.password)
         user = await self.context.users.create(
@@ -147,18 +149,6 @@ class EmailPasswordPlugin(Plugin):
             url=body.callback_url,
             user=user,
         )
-
-    def check_password(self, password: str) -> None:
-        """Raises ``BadRequest`` for a password that is too short or too long
-        (OWASP ASVS 5.0, 6.2.1 and 6.2.9)."""
-        if len(password) < self.password_min_length:
-            raise BadRequest(
-                f"password: at least {self.password_min_length} characters", "PASSWORD_TOO_SHORT"
-            )
-        if len(password) > self.password_max_length:
-            raise BadRequest(
-                f"password: at most {self.password_max_length} characters", "PASSWORD_TOO_LONG"
-            )
 
     async def _authenticated(self, call: Call, email: str, password: str) -> User:
         """The user this password belongs to. Raises ``Unauthorized``."""

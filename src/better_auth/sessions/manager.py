@@ -99,7 +99,7 @@ class SessionManager:
         session = (await self._events.emit(SessionCreating(session, user))).session
         evicted: list[Session] = []
         try:
-            if self.config.max_sessions_per_user is None:
+            if self.config.max_sessions_per_user is None or impersonator(session):
                 await self._database.insert(session)
             else:
                 async with self._database.transaction() as verbs:
@@ -146,7 +146,8 @@ class SessionManager:
         limit = self.config.max_sessions_per_user or 1
         await verbs.lock(User, session.user_id)
         live: dict[str, Any] = {"user_id": session.user_id, "expires_at": gt(self._clock())}
-        there = await verbs.find(Session, order_by=("-created_at", "-id"), **live)
+        found = await verbs.find(Session, order_by=("-created_at", "-id"), **live)
+        there = [old for old in found if impersonator(old) is None]
         evicted: list[Session] = []
         if len(there) >= limit:
             if self.config.max_sessions_policy == "refuse":
@@ -250,12 +251,7 @@ class SessionManager:
         ``current`` keeps its own token whatever ``list_tokens`` says: its holder has it already.
         An impersonator is shown handles: what the user's own devices hold is not theirs to have.
         """
-        sessions = await self._database.find(
-            Session,
-            user_id=user_id,
-            expires_at=gt(self._clock()),
-            order_by=("-created_at", "-id"),
-        )
+        sessions = await self._live(user_id)
         for_impersonator = current is not None and impersonator(current) is not None
         listed = []
         for session in sessions:
@@ -269,6 +265,20 @@ class SessionManager:
                 token = self.tokens.shown(session)
             listed.append(session.revised(token=token))
         return listed
+
+    async def list_all_for(self, user_id: str) -> list[Session]:
+        """The live sessions of a user for somebody else to see: with handles for tokens."""
+        sessions = await self._live(user_id)
+        return [session.revised(token=self.tokens.handle(session.id)) for session in sessions]
+
+    async def _live(self, user_id: str) -> list[Session]:
+        """The live sessions of a user, newest first."""
+        return await self._database.find(
+            Session,
+            user_id=user_id,
+            expires_at=gt(self._clock()),
+            order_by=("-created_at", "-id"),
+        )
 
     async def revoke(self, session: Session) -> bool:
         """End this session; whether it was this call that ended it."""
@@ -294,6 +304,20 @@ class SessionManager:
         if except_id is None:
             return await self._end(user_id)
         return await self._end(user_id, id=ne(except_id))
+
+    async def revoke_everyone(self, batch: int = 1000) -> int:
+        """End all sessions there are now, of everybody; how many live ones were ended."""
+        now = self._clock()
+        count = 0
+        while taken := await self._database.take(Session, limit=batch, created_at=le(now)):
+            by_user: dict[str, list[Session]] = {}
+            for session in taken:
+                if session.expires_at > now:
+                    by_user.setdefault(session.user_id, []).append(session)
+            for user_id, ended in by_user.items():
+                count += len(ended)
+                await self._events.emit(SessionsRevoked(user_id, ended))
+        return count
 
     async def end_after(
         self, change: Change, user_id: str, *, current: Session | None = None
