@@ -3,7 +3,8 @@
     uvicorn examples.everything:app --no-proxy-headers
 
 Configured by ``BETTER_AUTH_*`` variables (docs/configuration.md). Messages to people are appended,
-as JSON lines, to the file that the variable ``OUTBOX`` names.
+as JSON lines, to the file that the variable ``OUTBOX`` names; the addresses in ``ADMIN_EMAILS``
+(separated by commas) become admins when they sign up.
 """
 
 import json
@@ -12,11 +13,19 @@ from pathlib import Path
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from better_auth import AuthConfig, BetterAuth
+from better_auth import AuthConfig, BetterAuth, User
 from better_auth.development import development_secret
-from better_auth.events import UserCreated
+from better_auth.events import UserCreated, UserCreating
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
-from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
+from better_auth.plugins import (
+    AdminPlugin,
+    EmailPasswordPlugin,
+    OrganizationPlugin,
+    SessionManagementPlugin,
+    TwoFactorPlugin,
+)
+from better_auth.plugins.organization import Invitation, Organization
+from better_auth.users import normalize_email
 
 
 def configuration() -> AuthConfig:
@@ -37,7 +46,38 @@ def send(to: str, kind: str, *, code: str | None = None, url: str | None = None)
             file.write(json.dumps({"to": to, "kind": kind, **content}) + "\n")
 
 
-auth = BetterAuth(configuration(), plugins=[EmailPasswordPlugin(), SessionManagementPlugin()])
+async def send_otp(user: User, code: str) -> None:
+    """Deliver a one-time code."""
+    send(user.email, "otp", code=code)
+
+
+async def send_invitation(invitation: Invitation, organization: Organization, by: User) -> None:
+    """Deliver an invitation to an organization."""
+    url = f"{auth.config.base_url or ''}/invitations/{invitation.id}"
+    send(invitation.email, "invitation", url=url)
+
+
+auth = BetterAuth(
+    configuration(),
+    plugins=[
+        EmailPasswordPlugin(),
+        SessionManagementPlugin(),
+        TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
+        AdminPlugin(),
+        OrganizationPlugin(send_invitation=send_invitation),
+    ],
+)
+
+ADMIN_EMAILS = {
+    normalize_email(text) for text in os.environ.get("ADMIN_EMAILS", "").split(",") if text
+}
+
+
+@auth.on(UserCreating)
+def appoint(event: UserCreating) -> None:
+    """Whoever ``ADMIN_EMAILS`` names becomes an admin when they sign up."""
+    if event.user.email in ADMIN_EMAILS:
+        event.user = event.user.revised(role="admin")
 
 
 @auth.on(UserCreated)

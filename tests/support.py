@@ -12,8 +12,14 @@ from typing import Any
 import httpx
 import uvicorn
 
-from better_auth import AuthConfig, BetterAuth
-from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
+from better_auth import AuthConfig, BetterAuth, User
+from better_auth.plugins import (
+    AdminPlugin,
+    EmailPasswordPlugin,
+    OrganizationPlugin,
+    SessionManagementPlugin,
+    TwoFactorPlugin,
+)
 
 SECRET = "test-secret-of-more-than-32-characters"
 PASSWORD = "correct horse battery"
@@ -61,6 +67,21 @@ def make_auth(
         key: value for key, value in {"clock": clock, "user_model": user_model}.items() if value
     }
     return BetterAuth(make_config(**settings), database=database, plugins=plugins, **more)
+
+
+def every_plugin() -> list[Any]:
+    """One of each plugin there is."""
+
+    async def send_nothing(user: User, code: str) -> None:
+        """As if it had been sent."""
+
+    return [
+        EmailPasswordPlugin(),
+        SessionManagementPlugin(),
+        TwoFactorPlugin(send_otp=send_nothing),
+        AdminPlugin(),
+        OrganizationPlugin(),
+    ]
 
 
 @contextmanager

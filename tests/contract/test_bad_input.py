@@ -1,13 +1,14 @@
 """Whatever comes in: no 5xx, no hang, an error that is JSON and repeats nothing."""
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.conftest import Site
-from tests.support import COOKIE, PASSWORD, bearer
+from tests.support import COOKIE, PASSWORD, bearer, every_plugin, make_auth
 
 GOOD: dict[str, dict[str, Any]] = {
     "/sign-up/email": {
@@ -95,6 +96,46 @@ def test_not_the_object_expected(site: Site, path: str, name: str) -> None:
     answer = site.client().post(path, content=RAW[name], headers=headers)
     check_refused(answer)
     assert answer.status_code == 400
+
+
+DOCUMENT = make_auth(plugins=every_plugin()).openapi()
+PLUGIN_PATHS = [
+    path
+    for path in DOCUMENT["paths"]
+    if path.startswith(("/two-factor", "/admin", "/organization"))
+]
+
+
+@pytest.mark.parametrize("path", PLUGIN_PATHS)
+def test_plugins_endpoints(site_with: Callable[..., Site], path: str) -> None:
+    """Every field of every plugin's endpoint, wrong in every way, asked by who may do it all."""
+    site = site_with(plugins=every_plugin())
+    admin = site.user("admin@example.com", fields={"role": "admin"})
+    client = site.client()
+    for method, operation in DOCUMENT["paths"][path].items():
+        reference = operation.get("requestBody", {}).get("content", {})
+        if reference:
+            name = reference["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            fields = DOCUMENT["components"]["schemas"][name]["properties"]
+        else:
+            fields = {parameter["name"]: {} for parameter in operation.get("parameters", ())}
+        for field in fields:
+            for wrong in WRONG:
+                headers = bearer(site.session(admin).token)
+                if method == "get":
+                    answer = client.get(path, params={field: str(wrong)}, headers=headers)
+                else:
+                    body = {**dict.fromkeys(fields, "x"), field: wrong}
+                    answer = client.post(path, json=body, headers=headers)
+                assert answer.status_code < 500, (field, wrong, answer.text)
+                if answer.status_code >= 400:
+                    check_refused(answer)
+        if reference:
+            for raw in RAW.values():
+                headers = bearer(site.session(admin).token) | {"Content-Type": "application/json"}
+                answer = client.post(path, content=raw, headers=headers)
+                assert answer.status_code == 400 or raw == RAW["nothing"]
+                assert answer.status_code < 500
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ from better_auth.auth import BetterAuth
 from better_auth.config import ENVIRONMENT_PREFIX, AuthConfig
 from better_auth.development import development_secret
 from better_auth.errors import ConfigurationError
-from better_auth.plugins import AdminPlugin, EmailPasswordPlugin, SessionManagementPlugin
+from better_auth.plugins import (
+    AdminPlugin,
+    EmailPasswordPlugin,
+    OrganizationPlugin,
+    SessionManagementPlugin,
+    TwoFactorPlugin,
+)
 
 DATA = Path(".better-auth")
 """Where the standalone application keeps its database and its development secret."""
@@ -64,7 +70,7 @@ def imported(name: str) -> BetterAuth[Any]:
 
 
 def standalone() -> BetterAuth[Any]:
-    """E-mail sign-in, session management and administration, configured by the environment.
+    """The application of those who bring none: every plugin, configured by the environment.
 
     In development it makes its own secret and, on plain http, a cookie without Secure; in
     production both must be said.
@@ -78,7 +84,13 @@ def standalone() -> BetterAuth[Any]:
             defaults["session"] = {"cookie_secure": False}
     return BetterAuth(
         AuthConfig.from_env(**defaults),
-        plugins=[EmailPasswordPlugin(), SessionManagementPlugin(), AdminPlugin()],
+        plugins=[
+            EmailPasswordPlugin(),
+            SessionManagementPlugin(),
+            TwoFactorPlugin(),
+            AdminPlugin(),
+            OrganizationPlugin(),
+        ],
     )
 
 

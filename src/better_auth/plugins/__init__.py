@@ -10,6 +10,7 @@ from better_auth.plugins.access import AccessControl
 from better_auth.plugins.admin import AdminPlugin
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
+from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "Context",
     "EmailPasswordPlugin",
     "Input",
+    "OrganizationPlugin",
     "Plugin",
     "SessionManagementPlugin",
     "TwoFactorPlugin",

@@ -218,6 +218,10 @@ class SessionManager:
         """Write plugins' fields of a live session. Raises ``Unauthorized`` if it has ended."""
         return await self._change(session, dict(changes))
 
+    async def rewrite(self, changes: Mapping[str, Any], **where: Any) -> int:
+        """Write plugins' fields of every session that meets ``where``; how many."""
+        return await self._database.update(Session, changes, **where)
+
     async def rotate(self, session: Session, *, authenticated: bool = False) -> Session:
         """The same session under a new token; the old one is dead at once.
 

@@ -1,0 +1,155 @@
+"""Who belongs to what: the rules that hold however membership changes.
+
+There is always an owner; nobody reaches a role above their own; an invitation serves once; and
+what a session calls its active organization is one its user belongs to. Every change of members
+holds the organization's row, so that two at once cannot break between them what each keeps.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from better_auth.adapters.base import Verbs, gt, in_
+from better_auth.errors import BadRequest, Forbidden, UniqueViolation, UnprocessableEntity
+from better_auth.http.call import Context
+from better_auth.models import User
+from better_auth.plugins.access import AccessControl
+from better_auth.plugins.organization.records import Invitation, Member, Organization
+from better_auth.plugins.organization.roles import OWNER
+
+
+class Membership:
+    """The members of one application's organizations."""
+
+    def __init__(self, context: Context, roles: AccessControl, limit: int) -> None:
+        self._context = context
+        self._database = context.database
+        self._roles = roles
+        self._limit = limit
+
+    async def of(self, user_id: str, organization_id: str) -> Member | None:
+        """What ``user_id`` is in the organization."""
+        return await self._database.find_one(
+            Member, user_id=user_id, organization_id=organization_id
+        )
+
+    async def create(self, organization: Organization, owner_id: str) -> Member:
+        """Store an organization with its first owner. Raises ``UnprocessableEntity``."""
+        member = self._member(organization.id, owner_id, OWNER)
+        try:
+            async with self._database.transaction() as verbs:
+                await verbs.insert(organization)
+                await verbs.insert(member)
+        except UniqueViolation:
+            raise slug_taken() from None
+        return member
+
+    async def add(self, organization_id: str, user_id: str, role: str) -> Member:
+        """Make a user a member. Raises ``BadRequest``, ``Forbidden``, ``UnprocessableEntity``."""
+        async with self._database.transaction() as verbs:
+            if not await verbs.lock(Organization, organization_id):
+                raise BadRequest("There is no such organization", "ORGANIZATION_NOT_FOUND")
+            return await self._insert(verbs, organization_id, user_id, role)
+
+    async def accept(self, invitation: Invitation, user: User) -> Member | None:
+        """Join by an invitation; None where it does not serve any longer."""
+        now = self._context.clock()
+        async with self._database.transaction() as verbs:
+            await verbs.lock(Organization, invitation.organization_id)
+            serves = await verbs.update(
+                Invitation,
+                {"status": "accepted"},
+                id=invitation.id,
+                status="pending",
+                expires_at=gt(now),
+            )
+            if not serves:
+                return None
+            return await self._insert(verbs, invitation.organization_id, user.id, invitation.role)
+
+    async def _insert(self, verbs: Verbs, organization_id: str, user_id: str, role: str) -> Member:
+        if await verbs.count(Member, organization_id=organization_id) >= self._limit:
+            raise Forbidden("The organization has as many members as it may", "MEMBER_LIMIT")
+        if await verbs.find_one(Member, organization_id=organization_id, user_id=user_id):
+            raise UnprocessableEntity("Is a member already", "ALREADY_A_MEMBER")
+        return await verbs.insert(self._member(organization_id, user_id, role))
+
+    async def change_role(self, member: Member, role: str) -> Member:
+        """Give a member another role. Raises ``BadRequest`` for the last owner."""
+        async with self._database.transaction() as verbs:
+            await self._keep_an_owner(verbs, member, still=_is_owner(role))
+            await verbs.update(Member, {"role": role}, id=member.id)
+        return member.revised(role=role)
+
+    async def remove(self, member: Member) -> bool:
+        """End a membership, and what the user's sessions do there; whether this call did.
+
+        Raises ``BadRequest`` for the last owner.
+        """
+        async with self._database.transaction() as verbs:
+            await self._keep_an_owner(verbs, member, still=False)
+            gone = await verbs.delete(Member, id=member.id)
+        await self._context.sessions.rewrite(
+            {"active_organization_id": None},
+            user_id=member.user_id,
+            active_organization_id=member.organization_id,
+        )
+        return bool(gone)
+
+    async def _keep_an_owner(self, verbs: Verbs, member: Member, *, still: bool) -> None:
+        await verbs.lock(Organization, member.organization_id)
+        if still or not _is_owner(member.role):
+            return
+        members = await verbs.find(Member, organization_id=member.organization_id)
+        if not any(_is_owner(other.role) for other in members if other.id != member.id):
+            raise BadRequest("An organization keeps an owner", "LAST_OWNER")
+
+    async def delete(self, organization_id: str) -> bool:
+        """Delete an organization with all that is its own; whether this call did."""
+        gone = await self._database.delete(Organization, id=organization_id)
+        await self._context.sessions.rewrite(
+            {"active_organization_id": None}, active_organization_id=organization_id
+        )
+        return bool(gone)
+
+    async def solely_owned(self, user_id: str) -> tuple[list[str], list[str]]:
+        """The organizations nobody else owns: those with other members, and those without."""
+        shared: list[str] = []
+        alone: list[str] = []
+        for own in await self._database.find(Member, user_id=user_id):
+            if not _is_owner(own.role):
+                continue
+            members = await self._database.find(Member, organization_id=own.organization_id)
+            others = [member for member in members if member.user_id != user_id]
+            if not any(_is_owner(member.role) for member in others):
+                (shared if others else alone).append(own.organization_id)
+        return shared, alone
+
+    async def users_of(self, members: Sequence[Member]) -> dict[str, User]:
+        """The users behind ``members``, by id."""
+        ids = [member.user_id for member in members]
+        where: dict[str, Any] = {"id": in_(ids)}
+        return {user.id: user for user in await self._database.find(User, **where)}
+
+    def refuse_more_than(self, own: Member, *roles: str) -> None:
+        """Raises ``Forbidden`` where one of ``roles`` may do what ``own`` may not."""
+        held = self._roles.held_by(own.role)
+        for role in roles:
+            if not self._roles.held_by(role) <= held or (_is_owner(role) > _is_owner(own.role)):
+                raise Forbidden("That role may do more than yours", "NOT_ALLOWED")
+
+    def _member(self, organization_id: str, user_id: str, role: str) -> Member:
+        return Member(
+            organization_id=organization_id,
+            user_id=user_id,
+            role=self._roles.checked(role),
+            created_at=self._context.clock(),
+        )
+
+
+def slug_taken() -> UnprocessableEntity:
+    """Another organization has this slug."""
+    return UnprocessableEntity("The slug is taken", "SLUG_IS_TAKEN")
+
+
+def _is_owner(role: str) -> bool:
+    return OWNER in role.split(",")

@@ -1,0 +1,435 @@
+"""Organizations: the active one of a session, members and their roles, invitations."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from better_auth.errors import AuthError
+from better_auth.models import User
+from better_auth.plugins import EmailPasswordPlugin, OrganizationPlugin, SessionManagementPlugin
+from better_auth.plugins.organization import Invitation, Member, Organization
+from tests.conftest import Site
+from tests.support import bearer
+
+
+class Person:
+    """A user with a session, who asks by Bearer."""
+
+    def __init__(self, site: Site, email: str) -> None:
+        self.site, self.email = site, email
+        self.user = site.user(email)
+        self.token = site.session(self.user).token
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        """POST an organization endpoint."""
+        client = self.site.client()
+        return client.post(f"/organization/{path}", json=body, headers=bearer(self.token))
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        """GET an organization endpoint."""
+        client = self.site.client()
+        return client.get(f"/organization/{path}", params=query, headers=bearer(self.token))
+
+    def active(self, token: str | None = None) -> str | None:
+        """The active organization of a session of theirs."""
+        headers = bearer(token or self.token)
+        answer = self.site.client().get("/get-session", headers=headers)
+        assert answer.status_code == 200
+        return answer.json()["session"]["activeOrganizationId"]
+
+    def create(self, slug: str = "acme", **more: Any) -> str:
+        """Create an organization: its id."""
+        answer = self.post("create", name=slug.title(), slug=slug, **more)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    def join(self, other: "Person", organization_id: str, role: str = "member") -> str:
+        """Be invited by ``other`` and accept: the member's id."""
+        body = {"email": self.email, "role": role, "organizationId": organization_id}
+        invitation = other.post("invite-member", **body).json()
+        self.site.clock.move(milliseconds=1)
+        answer = self.post("accept-invitation", invitationId=invitation["id"])
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["member"]["id"])
+
+
+def plugins(**options: Any) -> list[Any]:
+    """Sign-in, sessions and organizations."""
+    return [EmailPasswordPlugin(), SessionManagementPlugin(), OrganizationPlugin(**options)]
+
+
+@pytest.fixture
+def people_with(site_with: Callable[..., Site]) -> Callable[..., tuple[Person, Person, Person]]:
+    """Makes Ada, Bob and Cy on a site with options of the plugin."""
+
+    def make(**options: Any) -> tuple[Person, Person, Person]:
+        site = site_with(plugins=plugins(**options))
+        ada, bob, cy = (Person(site, f"{name}@example.com") for name in ("ada", "bob", "cy"))
+        return ada, bob, cy
+
+    return make
+
+
+@pytest.fixture
+def people(people_with: Callable[..., tuple[Person, Person, Person]]) -> Any:
+    """Ada, Bob and Cy."""
+    return people_with()
+
+
+People = tuple[Person, Person, Person]
+
+
+def test_create(people: People) -> None:
+    """Whoever creates an organization owns it, and works in it."""
+    ada, bob, _ = people
+    answer = ada.post("create", name="Acme", slug="acme", metadata={"plan": "gold"}).json()
+    assert answer["name"] == "Acme"
+    assert answer["metadata"] == {"plan": "gold"}
+    assert [(m["role"], m["user"]["email"]) for m in answer["members"]] == [
+        ("owner", "ada@example.com")
+    ]
+    assert ada.active() == answer["id"]
+    assert bob.post("create", name="Other", slug="acme").status_code == 422
+    for slug in ("", "A", "a b", "-a", "a--b", "ü", "../x"):
+        assert bob.post("create", name="Other", slug=slug).status_code == 400, slug
+    assert bob.post("check-slug", slug="acme").status_code == 422
+    assert bob.post("check-slug", slug="free").json() == {"status": True}
+    kept = ada.create("second", keepCurrentActiveOrganization=True)
+    assert ada.active() == answer["id"] != kept
+
+
+def test_set_active_is_for_this_session_alone(people: People) -> None:
+    """ "activeOrganizationId: Active organization ID" of one session; null clears it."""
+    ada, _, _ = people
+    one = ada.create("one")
+    two = ada.create("two")
+    other = ada.site.session(ada.user).token
+    assert ada.post("set-active", organizationId=one).json()["id"] == one
+    assert (ada.active(), ada.active(other)) == (one, None)
+    assert ada.post("set-active", organizationSlug="two").json()["id"] == two
+    cleared = ada.post("set-active", organizationId=None)
+    assert cleared.json() is None
+    assert ada.active() is None
+    assert ada.get("get-active-member").status_code == 400
+
+
+def test_membership_is_checked(people: People) -> None:
+    """Nobody works in, reads or changes what they do not belong to, nor learns whether it is."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    member_id = ada.get("get-active-member").json()["id"]
+    where = {"organizationId": organization_id}
+    for name in (organization_id, "nothing"):
+        answer = bob.post("set-active", organizationId=name)
+        assert (answer.status_code, answer.json()["code"]) == (403, "NOT_A_MEMBER")
+    assert bob.active() is None
+    refused = [
+        bob.get("get-full-organization", **where),
+        bob.get("get-full-organization", organizationSlug="acme"),
+        bob.get("list-members", **where),
+        bob.get("list-invitations", **where),
+        bob.post("update", **where, data={"name": "Mine"}),
+        bob.post("delete", **where),
+        bob.post("leave", **where),
+        bob.post("invite-member", **where, email="x@example.com"),
+        bob.post("update-member-role", **where, memberId=member_id, role="member"),
+        bob.post("remove-member", **where, memberIdOrEmail=member_id),
+        bob.post("has-permission", **where, permissions={}),
+    ]
+    assert {answer.status_code for answer in refused} == {403}
+    anonymous = ada.site.client().post("/organization/set-active", json=where)
+    assert anonymous.status_code == 401
+
+
+def test_update_and_delete(people: People) -> None:
+    """Owners and admins change an organization; only an owner deletes it."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    bob.join(ada, organization_id, "admin")
+    assert bob.active() == organization_id
+    changed = bob.post("update", data={"name": "Better", "logo": "https://example.com/l.png"})
+    assert (changed.json()["name"], changed.json()["slug"]) == ("Better", "acme")
+    assert bob.post("update", data={}).status_code == 400
+    assert bob.post("update", data={"name": None}).status_code == 400
+    bob.create("taken", keepCurrentActiveOrganization=True)
+    assert ada.post("update", data={"slug": "taken"}).status_code == 422
+    assert bob.post("delete", organizationId=organization_id).status_code == 403
+    assert ada.post("delete", organizationId=organization_id).json() == {"success": True}
+    assert ada.active() is None
+    assert bob.active() is None, "nobody's session works in what is deleted"
+    listed = bob.get("list").json()["organizations"]
+    assert [organization["slug"] for organization in listed] == ["taken"]
+
+
+def test_full_organization(people: People) -> None:
+    """Members see each other; pending invitations only who may invite."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    bob.join(ada, organization_id)
+    ada.post("invite-member", email="cy@example.com")
+    full = ada.get("get-full-organization").json()
+    assert [m["user"]["email"] for m in full["members"]] == ["ada@example.com", "bob@example.com"]
+    assert [i["email"] for i in full["invitations"]] == ["cy@example.com"]
+    assert bob.get("get-full-organization").json()["invitations"] == []
+    assert bob.get("list-invitations").status_code == 403
+    page = bob.get("list-members", limit=1, offset=1).json()
+    assert (page["total"], page["members"][0]["user"]["email"]) == (2, "bob@example.com")
+    assert "createdAt" not in page["members"][0]["user"]
+
+
+def test_there_is_always_an_owner(people: People) -> None:
+    """The last owner cannot leave, be removed, be demoted, or be deleted."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    own_id = ada.get("get-active-member").json()["id"]
+    bob_id = bob.join(ada, organization_id, "admin")
+    refused = [
+        ada.post("leave", organizationId=organization_id),
+        ada.post("remove-member", memberIdOrEmail=own_id),
+        ada.post("update-member-role", memberId=own_id, role="admin"),
+    ]
+    assert [a.json()["code"] for a in refused] == ["LAST_OWNER"] * 3
+    site = ada.site
+    with pytest.raises(AuthError):
+        site.run(site.auth.users.delete(ada.user))
+    assert ada.post("update-member-role", memberId=bob_id, role="owner").status_code == 200
+    assert ada.post("leave", organizationId=organization_id).json() == {"success": True}
+    assert ada.active() is None
+
+
+def test_two_owners_cannot_both_leave(people: People) -> None:
+    """At the same moment, either."""
+    ada, bob, _ = people
+    for attempt in range(5):
+        organization_id = ada.create(f"acme-{attempt}")
+        bob.join(ada, organization_id, "owner")
+        leave = partial(Person.post, path="leave", organizationId=organization_id)
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(leave, (ada, bob)))
+        assert sorted(a.status_code for a in answers) == [200, 400]
+
+
+def test_an_organization_goes_with_its_only_member(people: People) -> None:
+    """Deleting a user deletes what nobody else belongs to."""
+    ada, _, _ = people
+    ada.create()
+    site = ada.site
+    site.run(site.auth.users.delete(ada.user))
+    assert site.run(site.auth.database.find(Organization)) == []
+    assert site.run(site.auth.database.find(Member)) == []
+
+
+def test_roles_reach_no_higher(people: People) -> None:
+    """An admin makes no owner, and neither demotes nor removes one; a member does nothing."""
+    ada, bob, cy = people
+    organization_id = ada.create()
+    owner_id = ada.get("get-active-member").json()["id"]
+    bob.join(ada, organization_id, "admin")
+    cy_id = cy.join(ada, organization_id)
+    refused = [
+        bob.post("update-member-role", memberId=cy_id, role="owner"),
+        bob.post("update-member-role", memberId=owner_id, role="member"),
+        bob.post("remove-member", memberIdOrEmail=owner_id),
+        bob.post("invite-member", email="x@example.com", role="owner"),
+        cy.post("invite-member", email="x@example.com"),
+        cy.post("update-member-role", memberId=cy_id, role="admin"),
+        cy.post("remove-member", memberIdOrEmail=cy_id),
+        cy.post("update", data={"name": "Mine"}),
+    ]
+    assert {answer.status_code for answer in refused} == {403}
+    unknown = bob.post("update-member-role", memberId=cy_id, role="king")
+    assert unknown.status_code == 400
+    assert bob.post("update-member-role", memberId=cy_id, role="admin").status_code == 200
+    wanted = {"permissions": {"member": ["remove"]}}
+    assert cy.post("has-permission", **wanted).json() == {"success": True}
+    more = {"permissions": {"organization": ["delete"]}}
+    assert cy.post("has-permission", **more).json() == {"success": False}
+
+
+def test_members_of_other_organizations_are_out_of_reach(people: People) -> None:
+    """A member's id of one organization is nothing in another."""
+    ada, bob, _ = people
+    ada.create("one")
+    theirs = ada.get("get-active-member").json()["id"]
+    bob.create("two")
+    assert bob.post("remove-member", memberIdOrEmail=theirs).status_code == 404
+    assert bob.post("update-member-role", memberId=theirs, role="member").status_code == 404
+    assert bob.post("remove-member", memberIdOrEmail="ada@example.com").status_code == 404
+
+
+@pytest.mark.parametrize("by", ["removed", "left"])
+def test_leaving_clears_the_active_organization(people: People, by: str) -> None:
+    """Leaving and being removed clear it on every session of those concerned, and on no other."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    bob.join(ada, organization_id)
+    second = ada.site.session(bob.user).token
+    client = ada.site.client()
+    body = {"organizationId": organization_id}
+    client.post("/organization/set-active", json=body, headers=bearer(second))
+    elsewhere = bob.create("elsewhere")
+    assert (bob.active(), bob.active(second)) == (elsewhere, organization_id)
+    if by == "removed":
+        assert ada.post("remove-member", memberIdOrEmail="BOB@example.com").status_code == 200
+    else:
+        assert bob.post("leave", organizationId=organization_id).status_code == 200
+    assert (bob.active(), bob.active(second)) == (elsewhere, None)
+    assert ada.active() == organization_id
+
+
+def test_invitation_serves_only_the_invited(people: People) -> None:
+    """Only the invited e-mail, once, before it expires."""
+    ada, bob, cy = people
+    organization_id = ada.create()
+    invitation = ada.post("invite-member", email="BOB@example.com", role="admin").json()
+    assert (invitation["email"], invitation["status"]) == ("bob@example.com", "pending")
+    which = {"invitationId": invitation["id"]}
+    for path in ("accept-invitation", "reject-invitation"):
+        assert cy.post(path, **which).status_code == 403
+    assert cy.get("get-invitation", id=invitation["id"]).status_code == 403
+    seen = bob.get("get-invitation", id=invitation["id"]).json()
+    assert seen["organizationName"] == "Acme"
+    assert seen["inviterEmail"] == "ada@example.com"
+    accepted = bob.post("accept-invitation", **which).json()
+    assert accepted["invitation"]["status"] == "accepted"
+    assert accepted["member"]["role"] == "admin"
+    assert bob.active() == organization_id
+    assert bob.post("accept-invitation", **which).status_code == 404
+    assert ada.post("invite-member", email="bob@example.com").status_code == 400
+
+
+def test_invitation_ends(people: People) -> None:
+    """Expired, rejected or canceled, it serves nobody."""
+    ada, bob, _ = people
+    ada.create()
+    for end in ("expire", "reject", "cancel"):
+        invitation = ada.post("invite-member", email="bob@example.com").json()
+        which = {"invitationId": invitation["id"]}
+        if end == "expire":
+            ada.site.clock.move(hours=48)
+        elif end == "reject":
+            assert bob.post("reject-invitation", **which).json()["member"] is None
+        else:
+            assert bob.post("cancel-invitation", **which).status_code == 403
+            assert ada.post("cancel-invitation", **which).json()["status"] == "canceled"
+            assert ada.post("cancel-invitation", **which).status_code == 404
+        assert bob.post("accept-invitation", **which).status_code == 404
+
+
+def test_inviting_again(people: People) -> None:
+    """An address is invited once at a time; resending voids the invitation before."""
+    ada, bob, _ = people
+    ada.create()
+    first = ada.post("invite-member", email="bob@example.com").json()
+    assert ada.post("invite-member", email="bob@example.com").status_code == 400
+    second = ada.post("invite-member", email="bob@example.com", resend=True).json()
+    assert bob.post("accept-invitation", invitationId=first["id"]).status_code == 404
+    assert bob.post("accept-invitation", invitationId=second["id"]).status_code == 200
+    listed = ada.get("list-invitations").json()["invitations"]
+    assert {i["status"] for i in listed} == {"canceled", "accepted"}
+
+
+def test_one_invitation_accepted_at_once(people: People) -> None:
+    """Of many parallel acceptances one makes a member."""
+    ada, bob, _ = people
+    ada.create()
+    invitation = ada.post("invite-member", email="bob@example.com").json()
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(
+            pool.map(
+                lambda _: bob.post("accept-invitation", invitationId=invitation["id"]), range(20)
+            )
+        )
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(200) == 1
+    assert set(statuses) == {200, 404}
+    assert len(ada.site.run(ada.site.auth.database.find(Member))) == 2
+
+
+def test_limits(people_with: Callable[..., People]) -> None:
+    """On organizations of a user, members of one, and invitations."""
+    ada, bob, cy = people_with(organization_limit=1, membership_limit=2, invitation_limit=2)
+    ada.create()
+    assert ada.post("create", name="Two", slug="two").status_code == 403
+    invitations = [ada.post("invite-member", email=p.email).json() for p in (bob, cy)]
+    assert ada.post("invite-member", email="x@example.com").status_code == 403
+    assert bob.post("accept-invitation", invitationId=invitations[0]["id"]).status_code == 200
+    full = cy.post("accept-invitation", invitationId=invitations[1]["id"])
+    assert (full.status_code, full.json()["code"]) == (403, "MEMBER_LIMIT")
+    nobody = people_with(allow_creating=False)[0]
+    assert nobody.post("create", name="X", slug="x").status_code == 403
+
+
+def test_verified_addresses_only(people_with: Callable[..., People]) -> None:
+    """By option, only who has proven the invited address may accept."""
+    ada, bob, _ = people_with(require_verified_email=True)
+    ada.create()
+    invitation = ada.post("invite-member", email="bob@example.com").json()
+    which = {"invitationId": invitation["id"]}
+    assert bob.post("accept-invitation", **which).status_code == 403
+    site = ada.site
+    site.run(site.auth.users.update(bob.user, {"email_verified": True}))
+    assert bob.post("accept-invitation", **which).status_code == 200
+
+
+def test_invitations_are_sent(people_with: Callable[..., People]) -> None:
+    """The application delivers them."""
+    sent: list[tuple[str, str, str]] = []
+
+    async def send(invitation: Invitation, organization: Organization, inviter: User) -> None:
+        sent.append((invitation.email, organization.slug, inviter.email))
+
+    ada, _, _ = people_with(send_invitation=send)
+    ada.create()
+    ada.post("invite-member", email="bob@example.com")
+    assert sent == [("bob@example.com", "acme", "ada@example.com")]
+
+
+def test_adding_members_is_for_the_server(people: People) -> None:
+    """``add-member`` is a function, not an endpoint; it keeps the same rules."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    site = ada.site
+    plugin = site.auth.plugin(OrganizationPlugin)
+    member = site.run(plugin.add_member(organization_id, bob.user.id, "admin"))
+    assert member.role == "admin"
+    for organization, role in ((organization_id, "admin"), ("nothing", "admin"), ("x", "king")):
+        with pytest.raises(AuthError):
+            site.run(plugin.add_member(organization, bob.user.id, role))
+    assert ada.post("add-member", userId=bob.user.id, role="owner").status_code == 404
+
+
+def test_default_organization(people_with: Callable[..., People]) -> None:
+    """A new session works where the application says, if its user belongs there."""
+    chosen: dict[str, str] = {}
+
+    async def default(user: User) -> str | None:
+        return chosen.get(user.id)
+
+    ada, bob, _ = people_with(default_organization=default)
+    organization_id = ada.create()
+    chosen[ada.user.id] = chosen[bob.user.id] = organization_id
+    site = ada.site
+    assert ada.active(site.session(ada.user).token) == organization_id
+    assert bob.active(site.session(bob.user).token) is None
+
+
+def test_expired_invitations_are_purged(people: People) -> None:
+    """They do not stay for ever."""
+    ada, _, _ = people
+    ada.create()
+    ada.post("invite-member", email="bob@example.com")
+    site = ada.site
+    site.clock.now += timedelta(days=3)
+
+    async def purge() -> None:
+        async for _ in site.auth.sessions.purge():
+            pass
+
+    site.run(purge())
+    assert site.run(site.auth.database.find(Invitation)) == []
