@@ -261,3 +261,46 @@ def test_public_names() -> None:
     config = better_auth.AuthConfig("a secret of at least 32 characters")
     config.session.cookie_same_site = better_auth.SameSite.LAX
     assert better_auth.BetterAuth(config, database=MemoryDatabaseAdapter()).config == config
+
+
+class Wish(Input):
+    """A body."""
+
+    wish: str
+
+
+def test_two_models_of_one_name(site_with: Callable[..., Site]) -> None:
+    """Plugins need not know each other's names: the document stays valid."""
+    first = Wish
+
+    def second() -> type[Input]:
+        class Wish(Input):
+            """Another body of that name."""
+
+            other: int
+
+        return Wish
+
+    class Wishes(Plugin):
+        """Two endpoints."""
+
+        async def one(self, call: Call, body: Input) -> Wish:
+            """One."""
+            raise NotImplementedError
+
+        async def two(self, call: Call, body: Input) -> Wish:
+            """Two."""
+            raise NotImplementedError
+
+    Wishes.one.__annotations__["body"] = first
+    Wishes.two.__annotations__["body"] = second()
+    post("/one")(Wishes.one)
+    post("/two")(Wishes.two)
+    document = site_with(plugins=[Wishes()]).auth.openapi()
+    bodies = [
+        document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for path in ("/one", "/two")
+    ]
+    names = [body["$ref"].rpartition("/")[2] for body in bodies]
+    fields = [list(document["components"]["schemas"][name]["properties"]) for name in names]
+    assert fields == [["wish"], ["other"]]

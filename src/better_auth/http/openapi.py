@@ -23,6 +23,8 @@ _ERROR: Json = {
     "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
 }
 
+_ERROR_REF: Json = {"$ref": _REF.format(model="Error")}
+
 
 def build_document(
     endpoints: Sequence[Endpoint],
@@ -36,6 +38,7 @@ def build_document(
 
     ``records`` are the application's own records by the name the endpoints' types use.
     """
+    models = _Models(endpoints, records)
     document: Json = {
         "openapi": "3.1.0",
         "info": {
@@ -47,13 +50,13 @@ def build_document(
         "tags": [{"name": tag} for tag in dict.fromkeys(e.tag for e in endpoints)],
         "paths": {},
         "components": {
-            "schemas": _schemas(endpoints, records),
+            "schemas": models.schemas,
             "securitySchemes": security_schemes(cookie_name),
         },
     }
     for endpoint in endpoints:
         operations = document["paths"].setdefault(endpoint.route.path, {})
-        operations[endpoint.route.method.lower()] = _operation(endpoint)
+        operations[endpoint.route.method.lower()] = _operation(endpoint, models)
     return document
 
 
@@ -65,31 +68,53 @@ def security_schemes(cookie_name: str) -> Json:
     }
 
 
-def _schemas(endpoints: Sequence[Endpoint], records: Mapping[str, type[Record]]) -> Json:
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
-    for endpoint in endpoints:
-        if endpoint.body is not None:
-            wanted.append((endpoint.body, "validation"))
-        wanted += [(kind, "serialization") for kind in _models(endpoint.result)]
-    _, definitions = models_json_schema(list(dict.fromkeys(wanted)), ref_template=_REF)
-    schemas: Json = dict(definitions.get("$defs", {}))
-    for name, record in records.items():
-        if name in schemas:
-            schema = record.model_json_schema(mode="serialization", ref_template=_REF)
-            schemas.update(schema.pop("$defs", {}))
-            schemas[name] = schema
-    schemas["Error"] = _ERROR
-    return schemas
+class _Models:
+    """The schemas of all bodies and results, and what each model's is called.
+
+    Two plugins may have models of one name; the longer names they then get are Pydantic's.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], records: Mapping[str, type[Record]]) -> None:
+        wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+        for endpoint in endpoints:
+            if endpoint.body is not None:
+                wanted.append((endpoint.body, "validation"))
+            wanted += [(kind, "serialization") for kind in _models(endpoint.result)]
+        self._references, definitions = models_json_schema(
+            list(dict.fromkeys(wanted)), ref_template=_REF
+        )
+        self.schemas: Json = dict(definitions.get("$defs", {}))
+        for name, record in records.items():
+            if name in self.schemas:
+                schema = record.model_json_schema(mode="serialization", ref_template=_REF)
+                self.schemas.update(schema.pop("$defs", {}))
+                self.schemas[name] = schema
+        self.schemas["Error"] = _ERROR
+
+    def body(self, model: type[BaseModel]) -> Json:
+        """A reference to what a body must be."""
+        return dict(self._references[model, "validation"])
+
+    def result(self, kind: Any) -> Json:
+        """What an endpoint answers: a model, nothing, or one of several."""
+        schemas: list[Json] = [
+            dict(self._references[model, "serialization"]) for model in _models(kind)
+        ]
+        if type(None) in get_args(kind):
+            schemas.append({"type": "null"})
+        if len(schemas) > 1:
+            return {"oneOf": schemas}
+        return schemas[0] if schemas else {"type": "object"}
 
 
-def _operation(endpoint: Endpoint) -> Json:
+def _operation(endpoint: Endpoint, models: _Models) -> Json:
     needs_session = endpoint.route.access == "session"
     operation: Json = {
         "operationId": endpoint.operation_id,
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "security": [{"bearer": []}, {"cookie": []}] if needs_session else [],
-        "responses": {"200": _answer("The result", _result_schema(endpoint.result))},
+        "responses": {"200": _answer("The result", models.result(endpoint.result))},
     }
     if endpoint.description:
         operation["description"] = endpoint.description
@@ -113,10 +138,12 @@ def _operation(endpoint: Endpoint) -> Json:
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": any(field.is_required() for field in endpoint.body.model_fields.values()),
-            "content": {"application/json": {"schema": _ref(endpoint.body.__name__)}},
+            "content": {"application/json": {"schema": models.body(endpoint.body)}},
         }
     for status in sorted(_error_statuses(endpoint)):
-        operation["responses"][str(status)] = _answer(HTTPStatus(status).phrase, _ref("Error"))
+        operation["responses"][str(status)] = _answer(
+            HTTPStatus(status).phrase, {"$ref": _REF.format(model="Error")}
+        )
     return operation
 
 
@@ -137,17 +164,6 @@ def _models(kind: Any) -> list[type[BaseModel]]:
     """The models an endpoint may answer: its result, or the members of a union."""
     kinds = get_args(kind) or (kind,)
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-
-
-def _result_schema(kind: Any) -> Json:
-    schemas = [_ref(model.__name__) for model in _models(kind)]
-    if len(schemas) > 1:
-        return {"oneOf": schemas}
-    return schemas[0] if schemas else {"type": "object"}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": _REF.format(model=name)}
 
 
 def _answer(description: str, schema: Json) -> Json:

@@ -72,7 +72,7 @@ class SessionToRevoke(Input):
     session_token: str | None = Field(default=None, max_length=512)
 
 
-class Wanted(Input):
+class Permissions(Input):
     """What the caller would like to do: actions by resource."""
 
     permissions: dict[str, list[str]]

@@ -20,6 +20,7 @@ from better_auth.plugins.admin.messages import (
     Find,
     Impersonation,
     NewUser,
+    Permissions,
     SessionPage,
     SessionToRevoke,
     SetPassword,
@@ -29,7 +30,6 @@ from better_auth.plugins.admin.messages import (
     UserPage,
     UserResult,
     UserUpdate,
-    Wanted,
 )
 from better_auth.plugins.admin.records import AdminUserFields, ImpersonationFields
 from better_auth.plugins.admin.roles import DEFAULT_ROLES
@@ -111,7 +111,7 @@ class AdminPlugin(Plugin):
             raise BadRequest("Not to be done to oneself", "NOT_TO_ONESELF")
 
     @post("/admin/has-permission", access="session")
-    async def has_permission(self, call: Call, body: Wanted) -> Allowed:
+    async def has_permission(self, call: Call, body: Permissions) -> Allowed:
         """Tell whether the caller's role allows something."""
         caller = await call.require()
         return Allowed(success=self.roles.allows(role_of(caller.user), body.permissions))

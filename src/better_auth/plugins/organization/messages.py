@@ -119,7 +119,7 @@ class InvitationQuery(Input):
     id: Id
 
 
-class Wanted(Input):
+class MemberPermissions(Input):
     """What the caller would like to do there: actions by resource."""
 
     permissions: dict[str, list[str]]

@@ -24,6 +24,7 @@ from better_auth.plugins.organization.messages import (
     InvitationQuery,
     Invite,
     MemberPage,
+    MemberPermissions,
     MemberResult,
     MemberRole,
     MemberToRemove,
@@ -35,7 +36,6 @@ from better_auth.plugins.organization.messages import (
     Person,
     SetActive,
     SlugOnly,
-    Wanted,
     Which,
     WhichPage,
 )
@@ -137,7 +137,7 @@ class OrganizationPlugin(Plugin):
         return found
 
     @post("/organization/has-permission", access="session", errors=(403,))
-    async def has_permission(self, call: Call, body: Wanted) -> Done:
+    async def has_permission(self, call: Call, body: MemberPermissions) -> Done:
         """Tell whether the caller's role in an organization allows something."""
         _, member = await self._member(call, body.organization_id)
         return Done(success=self.roles.allows(member.role, body.permissions))
@@ -276,7 +276,7 @@ class OrganizationPlugin(Plugin):
         total = await self.context.database.count(Member, **where)
         return MemberPage(members=await self._with_users(members), total=total)
 
-    @get("/organization/get-active-member", access="session", errors=(403,))
+    @get("/organization/get-active-member", access="session", errors=(400, 403))
     async def get_active_member(self, call: Call) -> MemberWithUser:
         """Get what the caller is in the active organization."""
         caller, own = await self._member(call, None)

@@ -59,7 +59,7 @@ class BackupCodes(Fields):
     backup_codes: list[str]
 
 
-class Done(Fields):
+class Renewed(Fields):
     """It was done; ``token`` is the session's new token."""
 
     success: bool

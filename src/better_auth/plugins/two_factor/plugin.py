@@ -26,8 +26,8 @@ from better_auth.plugins.two_factor.messages import (
     Code,
     DeviceId,
     DeviceList,
-    Done,
     Enrolment,
+    Renewed,
     Sent,
     SignedIn,
     TotpUri,
@@ -146,7 +146,7 @@ class TwoFactorPlugin(Plugin):
         check = self._codes.totp(body.code.replace(" ", ""), self.context.clock())
         return await self._verify(call, await self._who(call), check, body.trust_device)
 
-    @post("/two-factor/send-otp", takes_credentials=True, errors=(401,))
+    @post("/two-factor/send-otp", takes_credentials=True, errors=(400, 401))
     async def send_otp(self, call: Call) -> Sent:
         """Send the user a one-time code; the code sent before it is void."""
         if self.send_otp_to is None:
@@ -274,7 +274,7 @@ class TwoFactorPlugin(Plugin):
         )
 
     @post("/two-factor/disable", access="session", takes_credentials=True)
-    async def disable(self, call: Call, body: WithPassword) -> Done:
+    async def disable(self, call: Call, body: WithPassword) -> Renewed:
         """Ask for no second factor any longer; trusted devices and backup codes are void."""
         caller = await self._proven(call, body.password)
         user_id = caller.user.id
@@ -285,7 +285,7 @@ class TwoFactorPlugin(Plugin):
         await self._ended_by(Change.TWO_FACTOR_DISABLED, caller)
         call.clear_plugin_cookie(DEVICE_COOKIE)
         session = await call.renew_session(caller)
-        return Done(success=True, token=session.token)
+        return Renewed(success=True, token=session.token)
 
     @post("/two-factor/get-totp-uri", access="session", takes_credentials=True)
     async def get_totp_uri(self, call: Call, body: WithPasswordForUri) -> TotpUri:
