@@ -4,7 +4,8 @@ from pathlib import Path
 
 from better_auth import AuthConfig
 from better_auth.config import Section
-from tests.support import make_auth
+from better_auth.endings import ENDS
+from tests.support import every_plugin, make_auth
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -34,5 +35,16 @@ def test_every_setting_is_documented() -> None:
 def test_every_endpoint_is_documented() -> None:
     """docs/endpoints.md names each path of an application with every plugin."""
     text = (DOCS / "endpoints.md").read_text()
-    for path in make_auth().openapi()["paths"]:
+    for path in make_auth(plugins=every_plugin()).openapi()["paths"]:
         assert path in text, path
+
+
+def test_what_ends_what_is_documented() -> None:
+    """docs/what-ends-what.md shows the table the code reads."""
+    lines = (DOCS / "what-ends-what.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    ends = {True: "end", False: "stay"}
+    assert rows[2:] == [
+        [change.value, ending.sessions, ends[ending.challenges], ends[ending.trusted_devices]]
+        for change, ending in ENDS.items()
+    ]
