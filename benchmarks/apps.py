@@ -1,11 +1,12 @@
 """What is served while it is measured: the library, and the floors it is measured against.
 
 ``python -m benchmarks.apps NAME CORE '{"database": ...}'`` serves one of :data:`APPS` on a free
-port of 127.0.0.1, pinned to ``CORE``, and prints the port. :class:`benchmarks.servers.Server`
-starts and ends such processes.
+port of 127.0.0.1, pinned to ``CORE`` (``0``, or ``0,1`` for two), and prints the port.
+:class:`benchmarks.servers.Server` starts and ends such processes.
 """
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -114,16 +115,19 @@ async def _serve_sink(listener: socket.socket) -> None:
 
 def main() -> None:
     """Serve what the arguments name until the process is ended."""
-    name, core, options = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
-    os.sched_setaffinity(0, {core})
+    name, cores, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
     if name == "sink":
         uvloop.run(_serve_sink(listener))
         return
+    app = APPS[name](options)
+    gc.collect()
+    gc.freeze()  # as `better-auth serve` does
     config = uvicorn.Config(
-        APPS[name](options),
+        app,
         loop="uvloop",
         http="httptools",
         access_log=False,

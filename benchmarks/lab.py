@@ -4,7 +4,9 @@ Two servers are compared in turns, A B A B, so that whatever else the machine do
 the ratio is the median of the ratios of neighbouring turns.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,6 +104,16 @@ class Lab:
     def database(self) -> Filled:
         """The database most rows share."""
         return fill(self.scratch / "shared.db", 10_000, passwords=64)
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """This process on the server's core, for what is measured in process."""
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {self.cores.server})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
 
     def turn(self, side: Side, seconds: float, connections: int = CONNECTIONS) -> Turn:
         """Put one server under load as fast as it answers."""

@@ -22,13 +22,14 @@ class ServerFailed(Exception):
 class Server:
     """One app of :mod:`benchmarks.apps` in a process of its own; a context manager.
 
-    >>> with Server("bare", core=0, body="hello", head=[]) as server:
+    >>> with Server("bare", 0, body="hello", head=[]) as server:
     ...     answer = fetch(server.port, request("/"))
     """
 
-    def __init__(self, app: str, core: Core, **options: Any) -> None:
+    def __init__(self, app: str, *cores: Core, **options: Any) -> None:
         self.app = app
-        command = [sys.executable, "-m", "benchmarks.apps", app, str(core), json.dumps(options)]
+        pinned = ",".join(map(str, cores))
+        command = [sys.executable, "-m", "benchmarks.apps", app, pinned, json.dumps(options)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
@@ -71,6 +72,13 @@ def wait_until_open(port: int, process: "subprocess.Popen[str]", pause: float = 
         else:
             return
     raise ServerFailed(f"nobody listens on port {port}")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def end(process: "subprocess.Popen[str]") -> None:

@@ -200,6 +200,11 @@ class BetterAuth(Generic[UserT]):
         finally:
             await self.stop()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether :meth:`start` has been done."""
+        return self._started
+
     async def ready(self) -> None:
         """:meth:`start`, where nobody has; costs nothing once started."""
         if not self._started:

@@ -38,17 +38,18 @@ class HotReads(Generic[T]):
         if self._version is None:
             row = self._read(key)
             return None if row is None else self._make(row)
-        version = self._version()  # before the read: a row newer than its version is read again
-        if version != self._seen:
+        found = self._found.get(key)
+        if found is not None:
+            version = self._version()
+            if version == self._seen:
+                return found
             self._found.clear()
             self._seen = version
-        found = self._found.get(key)
-        if found is None:
-            row = self._read(key)
-            if row is None:
-                return None
-            found = self._make(row)
-            if len(self._found) >= REMEMBERED:
-                del self._found[next(iter(self._found))]
-            self._found[key] = found
+        row = self._read(key)
+        if row is None:
+            return None
+        found = self._make(row)
+        if len(self._found) >= REMEMBERED:
+            del self._found[next(iter(self._found))]
+        self._found[key] = found  # at least as new as the version seen: it may only live shorter
         return found

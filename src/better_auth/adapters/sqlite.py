@@ -41,11 +41,17 @@ class SqliteBackend:
         self._query = {"vfs": "memdb"} if path is None else {}
         self._uri = f"{self._file}?{urlencode(self._query)}"
         self.writing = self._engine(connections=1)
-        self.reading = self._engine(connections=READERS)
+        # Reads need no transaction, and so no rollback, each of which is a hop to a thread.
+        self.reading = self._engine(
+            connections=READERS,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+        )
         self._hot: sqlite3.Connection | None = None
         self._anchor = sqlite3.connect(self._uri, uri=True) if self._in_memory else None
 
-    def _engine(self, connections: int) -> AsyncEngine:
+    def _engine(self, connections: int, **options: Any) -> AsyncEngine:
         engine = create_async_engine(
             sa.URL.create(
                 "sqlite+aiosqlite", database=self._file, query={**self._query, "uri": "true"}
@@ -55,6 +61,7 @@ class SqliteBackend:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=2 * BUSY_TIMEOUT,
+            **options,
         )
 
         @sa.event.listens_for(engine.sync_engine, "do_connect")
@@ -105,21 +112,23 @@ class SqliteBackend:
                 connection.execute(pragma)
         self._hot = connection
         execute = connection.execute
+        execute_again = connection.cursor().execute
 
-        def first(sql: str, parameters: tuple[str, ...] = ()) -> Row | None:
+        def read(key: str) -> Row | None:
             try:
-                row: Row | None = execute(sql, parameters).fetchone()
+                row: Row | None = execute(sql, (key,)).fetchone()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF in _BUSY_CODES:
-                    raise DatabaseBusy from error
-                raise
+                raise _busy_or(error) from error
             return row
 
         def version() -> int:
-            (number,) = first("PRAGMA data_version") or (-1,)
-            return int(number)
+            try:
+                number: int = execute_again("PRAGMA data_version").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                raise _busy_or(error) from error
+            return number
 
-        return Shortcut(lambda key: first(sql, (key,)), version)
+        return Shortcut(read, version)
 
     async def close(self) -> None:
         if self._hot is not None:
@@ -127,6 +136,10 @@ class SqliteBackend:
             self._hot = None
         await self.reading.dispose()
         await self.writing.dispose()
+
+
+def _busy_or(error: sqlite3.OperationalError) -> Exception:
+    return DatabaseBusy() if error.sqlite_errorcode & 0xFF in _BUSY_CODES else error
 
 
 def _quoted(path: str) -> str:

@@ -15,7 +15,7 @@ An application with its own ``User`` says so once::
 from typing import Annotated, Any
 
 from better_auth.auth import BetterAuth
-from better_auth.errors import MissingExtra
+from better_auth.errors import MissingExtra, Unauthorized
 from better_auth.http.openapi import security_schemes
 from better_auth.models import Principal
 
@@ -40,7 +40,10 @@ class _CurrentSession(SecurityBase):
     scheme_name = _REQUIRED
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
-        return await starlette.current_session(connection)
+        principal = await starlette.optional_session(connection)
+        if principal is None:
+            raise Unauthorized
+        return principal
 
 
 class _OptionalSession(SecurityBase):

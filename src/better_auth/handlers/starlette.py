@@ -8,7 +8,7 @@ async def me(request: Request) -> JSONResponse:
     return JSONResponse({"user_id": session.user.id})
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ try:
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
+    from starlette.routing import Match, Mount
     from starlette.websockets import WebSocket
 except ImportError:
     raise MissingExtra("better_auth.handlers.starlette", "starlette") from None
@@ -46,7 +47,7 @@ def mount_auth(app: Starlette, auth: BetterAuth[Any]) -> None:
     as everywhere, and sees to it that a refreshed session's cookie reaches the client whatever
     kind of response a route returns.
     """
-    app.mount(auth.config.base_path or "/", auth, name="better_auth")
+    app.router.routes.append(_AuthMount(auth.config.base_path or "/", auth, name="better_auth"))
     app.add_middleware(SessionMiddleware, auth=auth)
     app.add_exception_handler(AuthError, answer_error)
     lifespan = app.router.lifespan_context
@@ -58,6 +59,15 @@ def mount_auth(app: Starlette, auth: BetterAuth[Any]) -> None:
             yield await stack.enter_async_context(lifespan(running))
 
     app.router.lifespan_context = with_auth
+
+
+class _AuthMount(Mount):
+    """A mount that sees at once that a request is for another route."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if self.path not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class SessionMiddleware:
@@ -73,18 +83,18 @@ class SessionMiddleware:
             return
         visit = scope[_VISIT] = _Visit(self.auth)
 
-        async def send_with_cookies(message: Message) -> None:
+        def send_with_cookies(message: Message) -> Awaitable[None]:
+            call = visit.call
             if (
-                visit.call is not None
-                and visit.call.cookies
+                call is not None
+                and call.cookies
                 and message["type"] in ("http.response.start", "websocket.accept")
             ):
                 cookies = [
-                    (b"set-cookie", cookie.render().encode("latin-1"))
-                    for cookie in visit.call.cookies
+                    (b"set-cookie", cookie.render().encode("latin-1")) for cookie in call.cookies
                 ]
                 message["headers"] = [*message.get("headers", ()), *cookies]
-            await send(message)
+            return send(message)
 
         await self.app(scope, receive, send_with_cookies)
 
@@ -98,7 +108,8 @@ async def optional_session(connection: HTTPConnection) -> Principal | None:
     if visit is None:
         raise ConfigurationError("mount_auth(app, auth) was not called for this application")
     if visit.call is None:
-        await visit.auth.ready()
+        if not visit.auth.is_ready:
+            await visit.auth.ready()
         visit.call = visit.auth.call_from(connection.scope)
     return await visit.call.principal()
 

@@ -1,0 +1,281 @@
+"""The rows of the table: what is measured, against what, and what is good enough."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from itertools import cycle
+from statistics import median
+
+import argon2
+
+from benchmarks import load
+from benchmarks.apps import make_auth
+from benchmarks.data import PASSWORD, Filled, fill
+from benchmarks.lab import Lab, Side, describe, rate_of
+from benchmarks.machine import resident_bytes
+from benchmarks.report import Row, at_least, at_most, by_ratio
+from benchmarks.servers import Server, fetch
+from benchmarks.startup import first_answer
+from better_auth.adapters.hot_reads import REMEMBERED
+from better_auth.config import PasswordConfig
+
+SAME_HEADERS = {"content-type", "cache-control", "content-length"}
+"""What the floor answers besides the body; the server adds its own date."""
+
+
+def get_session_by_cookie(lab: Lab) -> Row:
+    """``GET /get-session`` against an application that answers the same bytes."""
+    return _get_session(lab, "get-session, cookie", lab.database.checks_by_cookie())
+
+
+def get_session_by_bearer(lab: Lab) -> Row:
+    """The same with ``Authorization``."""
+    return _get_session(lab, "get-session, bearer", lab.database.checks_by_bearer())
+
+
+def _get_session(
+    lab: Lab, name: str, checks: list[bytes], filled: Filled | None = None, target: float = 0.4
+) -> Row:
+    path = (filled or lab.database).path
+    with Server("library", lab.cores.server, database=path) as library:
+        _, headers, body = fetch(library.port, checks[0])
+        head = [header for header in headers if header[0] in SAME_HEADERS]
+        options = {"body": body.decode("latin-1"), "head": head}
+        with Server("bare", lab.cores.server, **options) as bare:
+            compared = lab.compare(Side(library, checks), Side(bare, checks))
+    measured, floor = rate_of(compared.subject), rate_of(compared.floor)
+    return by_ratio(
+        name,
+        f"{measured:,.0f}/s",
+        f"{floor:,.0f}/s",
+        compared.ratio,
+        at_least(target),
+        compared.notes,
+    )
+
+
+IN_USE = 1000
+
+
+def growth(lab: Lab) -> Row:
+    """A session check among a million stored sessions against one among a thousand; as many of
+    them in use."""
+    many = 100_000 if lab.quick else 1_000_000
+    few = fill(lab.scratch / "few.db", IN_USE, sample=IN_USE)
+    full = fill(lab.scratch / "many.db", many, sample=IN_USE)
+    with (
+        Server("library", lab.cores.server, database=full.path) as large,
+        Server("library", lab.cores.server, database=few.path) as small,
+    ):
+        compared = lab.compare(
+            Side(large, full.checks_by_cookie()), Side(small, few.checks_by_cookie())
+        )
+    return by_ratio(
+        f"check among {many:,} sessions",
+        f"{rate_of(compared.subject):,.0f}/s",
+        f"{rate_of(compared.floor):,.0f}/s (1,000)",
+        1 / compared.ratio,
+        at_most(1.3),
+        compared.notes,
+    )
+
+
+def reads(lab: Lab) -> Row:
+    """``GET /get-session`` where no session comes twice before it is forgotten: each one reads."""
+    filled = fill(lab.scratch / "reads.db", 8 * REMEMBERED, sample=4 * REMEMBERED)
+    return _get_session(lab, "get-session, all read", filled.checks_by_cookie(), filled, 0.2)
+
+
+def fastapi_route(lab: Lab) -> Row:
+    """A FastAPI route with ``CurrentSession`` against the same route without."""
+    user_id = "0" * 36
+    checks = lab.database.checks_by_bearer("/me")
+    with (
+        Server("fastapi-with-session", lab.cores.server, database=lab.database.path) as subject,
+        Server("fastapi-without", lab.cores.server, user_id=user_id) as floor,
+    ):
+        compared = lab.compare(Side(subject, checks), Side(floor, checks))
+    return by_ratio(
+        "FastAPI route, CurrentSession",
+        f"{rate_of(compared.subject):,.0f}/s",
+        f"{rate_of(compared.floor):,.0f}/s",
+        compared.ratio,
+        at_least(0.7),
+        compared.notes,
+    )
+
+
+def resolve(lab: Lab) -> Row:
+    """In process: token to session and user, against sqlite3 reading the same row."""
+    with lab.pinned():
+        one, many, raw = asyncio.run(_resolve(lab.database, 20_000 if lab.quick else 100_000))
+    return Row(
+        "resolve, in process",
+        f"{many:.1f} µs",
+        f"{raw:.1f} µs (sqlite3)",
+        many / raw,
+        at_most(40, "µs"),
+        many,
+        [f"one token over and over: {one:.1f} µs; {len(lab.database.tokens):,} tokens: {many:.1f}"],
+    )
+
+
+async def _resolve(database: Filled, times: int) -> tuple[float, float, float]:
+    auth = make_auth(database.path)
+    async with auth.lifespan():
+        sessions = auth.sessions
+        one = await _mean(times, cycle(database.tokens[:1]).__next__, sessions.resolve)
+        many = await _mean(times, cycle(database.tokens).__next__, sessions.resolve)
+        keys = [sessions.tokens.key(token) for token in database.tokens]
+    connection = sqlite3.connect(database.path, isolation_level=None)
+    join = "SELECT * FROM session JOIN user ON user.id = session.user_id WHERE token_key = ?"
+
+    async def read(key: str) -> object:
+        return connection.execute(join, (key,)).fetchone()
+
+    return one, many, await _mean(times, cycle(keys).__next__, read)
+
+
+async def _mean(
+    times: int, next_key: Callable[[], str], ask: Callable[[str], Awaitable[object]]
+) -> float:
+    """Microseconds a call, on average; each call must find something."""
+    started = time.perf_counter()
+    for _ in range(times):
+        found = await ask(next_key())
+        assert found is not None
+    return (time.perf_counter() - started) / times * 1e6
+
+
+def sign_in(lab: Lab) -> Row:
+    """Sign-ins a second on all cores, against all cores doing nothing but hash."""
+    cores = sorted({lab.cores.server, lab.cores.load})
+    hash_seconds = _one_hash()
+    floor = len(cores) / hash_seconds
+    with Server("library", *cores, database=lab.database.path) as server:
+        side = Side(server, lab.database.sign_ins())
+        lab.turn(side, 1.0, connections=8)
+        turns = [lab.turn(side, 2 * lab.turn_seconds, connections=8) for _ in range(3)]
+    measured = rate_of(turns)
+    return by_ratio(
+        f"sign-in, {len(cores)} cores",
+        f"{measured:.1f}/s",
+        f"{floor:.1f}/s",
+        measured / floor,
+        at_least(0.9),
+        [f"one hash takes {hash_seconds * 1e3:.1f} ms alone", describe("sign-in", turns)],
+    )
+
+
+def _one_hash() -> float:
+    cost = PasswordConfig()
+    hasher = argon2.PasswordHasher(
+        time_cost=cost.time_cost, memory_cost=cost.memory_cost, parallelism=cost.parallelism
+    )
+    stored = hasher.hash(PASSWORD)
+    times = []
+    for _ in range(20):
+        started = time.perf_counter()
+        hasher.verify(stored, PASSWORD)
+        times.append(time.perf_counter() - started)
+    return median(times)
+
+
+def check_during_sign_in(lab: Lab) -> Row:
+    """The slowest session checks while others sign in, against when nobody does."""
+    cores = sorted({lab.cores.server, lab.cores.load})
+    seconds = 4 * lab.turn_seconds
+    with Server("library", *cores, database=lab.database.path) as server:
+        checks = load.Stream(
+            server.port, lab.database.checks_by_cookie(), 8, seconds=seconds, rate=200
+        )
+        entering = load.Stream(server.port, lab.database.sign_ins(), 8, seconds=seconds)
+        load.run([checks], lab.cores.load)
+        (idle,) = load.run([checks], lab.cores.load)
+        busy, entered = load.run([checks, entering], lab.cores.load)
+    return by_ratio(
+        "p99 of checks during sign-ins",
+        f"{busy.p99:.2f} ms",
+        f"{idle.p99:.2f} ms (idle)",
+        busy.p99 / idle.p99,
+        at_most(5.0),
+        [
+            f"200 checks a second; {entered.rate:.1f} sign-ins a second beside them",
+            f"p50 {busy.p50:.2f} ms, idle {idle.p50:.2f} ms",
+        ],
+    )
+
+
+def memory(lab: Lab) -> Row:
+    """Resident memory after a million session checks, against after the first few."""
+    count = 100_000 if lab.quick else 1_000_000
+    checks = lab.database.checks_by_cookie()
+    with Server("library", lab.cores.server, database=lab.database.path) as server:
+
+        def ask(times: int) -> int:
+            load.run([load.Stream(server.port, checks, count=times)], lab.cores.load)
+            return resident_bytes(server.pid)
+
+        before = ask(20_000)
+        after = ask(count)
+    return by_ratio(
+        f"memory after {count:,} checks",
+        f"{after / 2**20:.1f} MiB",
+        f"{before / 2**20:.1f} MiB (20,000)",
+        after / before,
+        at_most(1.05),
+    )
+
+
+def start_up_fresh(lab: Lab) -> Row:
+    """From process start to the first answer, the database still to be made."""
+    return _start_up(lab, "start-up, no database", fresh=True)
+
+
+def start_up_existing(lab: Lab) -> Row:
+    """The same on a database that is there."""
+    return _start_up(lab, "start-up, database there", fresh=False)
+
+
+def _start_up(lab: Lab, name: str, *, fresh: bool) -> Row:
+    interpreter = median(_bare_interpreter() for _ in range(3))
+    times = []
+    directory = lab.scratch / name.replace(" ", "-")
+    if not fresh:
+        first_answer(directory)
+    for number in range(5):
+        times.append(first_answer(directory / str(number) if fresh else directory))
+    seconds = median(times)
+    return Row(
+        name,
+        f"{seconds:.2f} s",
+        f"{interpreter:.2f} s (python)",
+        seconds / interpreter,
+        at_most(1.0, "s"),
+        seconds,
+        [f"{min(times):.2f} to {max(times):.2f} s in {len(times)} starts of `better-auth serve`"],
+    )
+
+
+def _bare_interpreter() -> float:
+    started = time.perf_counter()
+    os.spawnvp(os.P_WAIT, "python3", ["python3", "-c", "pass"])
+    return time.perf_counter() - started
+
+
+ROWS: dict[str, Callable[[Lab], Row]] = {
+    "cookie": get_session_by_cookie,
+    "bearer": get_session_by_bearer,
+    "growth": growth,
+    "reads": reads,
+    "fastapi": fastapi_route,
+    "resolve": resolve,
+    "sign-in": sign_in,
+    "during-sign-in": check_during_sign_in,
+    "memory": memory,
+    "start-fresh": start_up_fresh,
+    "start-existing": start_up_existing,
+}
+"""Every row by the name ``--only`` takes."""
