@@ -69,7 +69,9 @@ auth = BetterAuth(
 )
 
 ADMIN_EMAILS = {
-    normalize_email(text) for text in os.environ.get("ADMIN_EMAILS", "").split(",") if text
+    normalize_email(text.strip())
+    for text in os.environ.get("ADMIN_EMAILS", "").split(",")
+    if text.strip()
 }
 
 

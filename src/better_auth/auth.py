@@ -13,11 +13,19 @@ from better_auth.adapters import DatabaseAdapter, SqlDatabaseAdapter
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig
 from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import ConfigurationError, MissingExtra
+from better_auth.errors import AuthError, ConfigurationError, MissingExtra
 from better_auth.events import Event, EventBus
 from better_auth.http.addresses import ClientAddress
-from better_auth.http.app import AuthApp
-from better_auth.http.asgi import AsgiApp, AsgiHandler, Receive, Scope, Send, request_from
+from better_auth.http.app import AuthApp, error_response, unforeseen
+from better_auth.http.asgi import (
+    AsgiApp,
+    AsgiHandler,
+    Receive,
+    Scope,
+    Send,
+    request_from,
+    send_response,
+)
 from better_auth.http.call import Call, Context
 from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
@@ -212,14 +220,23 @@ class BetterAuth(Generic[UserT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if not self._started:
-                await self.start()
-            await self._asgi(scope, receive, send)
+            if self._started or await self._started_lazily(send):
+                await self._asgi(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
+
+    async def _started_lazily(self, send: Send) -> bool:
+        """Start at the first request; where that fails, the request is answered so."""
+        try:
+            await self.start()
+        except Exception as error:
+            logger.exception("starting failed")
+            known = error if isinstance(error, AuthError) else unforeseen()
+            await send_response(error_response(known), send)
+        return self._started
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -149,7 +149,7 @@ class RateLimitConfig(Section):
     sign_in_limit: int = Field(default=3, ge=1)
     """The same for the endpoints that take credentials: sign-in and sign-up."""
     sign_in_window: Duration = timedelta(seconds=10)
-    storage: str = "memory://"
+    storage: str = Field(default="memory://", repr=False)
     """Where counters live, as a URI of the ``limits`` library; memory counts in each process."""
 
     @field_validator("window", "sign_in_window")
@@ -194,7 +194,7 @@ class AuthConfig(Section):
     base_path: str = "/auth"
     base_url: str | None = None
     """Where browsers reach the application, for example ``https://app.example.com``."""
-    database_url: str | None = None
+    database_url: str | None = Field(default=None, repr=False)
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
     trusted_origins: StringList = []

@@ -55,7 +55,6 @@ Some are tried elsewhere already (``test_the_table`` sees to it that those tests
     a rotated X-Forwarded-For                    contract/test_rate_limit::test_forwarded_addresses_do_not_escape
     a rotated IPv6 address                       contract/test_rate_limit::test_clients_behind_a_proxy
     the left-most forwarded address believed     contract/test_rate_limit::test_address
-    no limit unless told                         contract/test_rate_limit::test_sign_in
     a sign-up race that fails                    integration/test_races::test_sign_up_race
     one-time values taken twice                  unit/test_adapters::test_take_is_given_once
     a setting that is wrong is passed over       integration/test_cli::test_wrong_settings_are_named
@@ -348,7 +347,8 @@ def test_refreshed_sessions_are_listed_once(site: Site) -> None:
 # Who is asking, and how often
 
 
-LIMITED = {"rate_limit": {"enabled": True}}
+LIMITED: dict[str, Any] = {"rate_limit": {}}
+"""As it comes: the other tests turn the limit off."""
 
 
 def test_an_unknown_address_is_limited(clock: MovableClock) -> None:
@@ -387,8 +387,8 @@ def test_unknown_paths_cost_no_memory(site_with: MakeSite) -> None:
 
 
 def test_the_limit_comes_first(site_with: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The costly part of a sign-in is done before anybody counts, so that a refused request costs
-    as much as an accepted one."""
+    """Nobody counts unless told to, or only once the costly part of a sign-in is done, so that a
+    refused request costs as much as an accepted one."""
     hashed = note_hashes(monkeypatch)
     site = site_with(**LIMITED)
     statuses = [site.browser().sign_in().status_code for _ in range(6)]

@@ -55,7 +55,7 @@ async def translated_errors() -> AsyncIterator[None]:
         if "foreign key" in str(error.orig).lower():
             raise ReferenceViolation from error
         raise UniqueViolation from error
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError) as error:
+    except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
         raise DatabaseUnavailable from error
@@ -349,7 +349,10 @@ class SqlDatabaseAdapter(SqlVerbs):
 
 
 def _make_backend(url: str) -> Backend:
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigurationError("database is no URL such as sqlite:///app.db") from None
     if parsed.get_backend_name() != "sqlite":
         raise ConfigurationError(f"database {parsed.drivername!r} is not supported; use sqlite:///")
     in_memory = not parsed.database or parsed.database == ":memory:"

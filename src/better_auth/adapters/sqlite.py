@@ -58,6 +58,7 @@ class SqliteBackend:
             ),
             connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
             poolclass=AsyncAdaptedQueuePool,
+            hide_parameters=True,  # an error's text reaches the log
             pool_size=connections,
             max_overflow=0,
             pool_timeout=2 * BUSY_TIMEOUT,

@@ -2,7 +2,7 @@
 
 import sys
 
-from better_auth.errors import ConfigurationError, MissingExtra
+from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
 
 def main() -> None:
@@ -18,3 +18,7 @@ def main() -> None:
     except ConfigurationError as error:
         print(f"better-auth: {error}", file=sys.stderr)
         sys.exit(2)
+    except DatabaseUnavailable as error:
+        reason = error.__cause__ and (getattr(error.__cause__, "orig", None) or error.__cause__)
+        print(f"better-auth: the database cannot be used: {reason}", file=sys.stderr)
+        sys.exit(1)

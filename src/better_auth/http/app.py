@@ -96,4 +96,9 @@ def error_response(error: AuthError) -> AuthResponse:
 def internal_error(request: AuthRequest) -> AuthResponse:
     """The one answer to what nobody foresaw; the cause goes to the log, never to the client."""
     logger.exception("%s %s failed", request.method, request.path)
-    return error_response(AuthError(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
+    return error_response(unforeseen())
+
+
+def unforeseen() -> AuthError:
+    """500, which says nothing."""
+    return AuthError(500, "INTERNAL_SERVER_ERROR", "Something went wrong")

@@ -87,7 +87,6 @@ class Call:
         A session refreshed by this is sent again as a cookie to a client that came with one.
         """
         if not self._resolved:
-            self._resolved = True
             credential = self.wire.credential(self.request)
             if credential is not None:
                 self._principal = await self.context.sessions.resolve(credential.token)
@@ -97,6 +96,7 @@ class Call:
                     and credential.source == "cookie"
                 ):
                     self.set_session_cookie(self._principal.session)
+            self._resolved = True  # not before: a look-up that failed has found out nothing
         return self._principal
 
     async def require(self) -> Principal:

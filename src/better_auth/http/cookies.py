@@ -1,13 +1,13 @@
 """Set-Cookie (RFC 6265bis)."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from better_auth.config import SameSite
 
-LONGEST_MAX_AGE = 400 * 24 * 60 * 60
-"""Seconds; browsers keep no cookie longer (RFC 6265bis section 5.5)."""
+LONGEST_LIFE = timedelta(days=400)
+"""Browsers keep no cookie longer (RFC 6265bis section 5.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class SetCookie:
     """One Set-Cookie line. Without ``max_age`` the cookie ends with the browser session."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
     max_age: int | None = None
     expires: datetime | None = None
     path: str = "/"
@@ -28,7 +28,7 @@ class SetCookie:
         """The value of the Set-Cookie header."""
         parts = [f"{self.name}={self.value}"]
         if self.max_age is not None:
-            parts.append(f"Max-Age={min(self.max_age, LONGEST_MAX_AGE)}")
+            parts.append(f"Max-Age={self.max_age}")
         if self.expires is not None:
             parts.append(f"Expires={format_datetime(self.expires.astimezone(UTC), usegmt=True)}")
         if self.domain:

@@ -34,8 +34,10 @@ class RateLimiter:
         )
         try:
             storage = storage_from_string(f"async+{config.storage}")
-        except Exception as error:
-            raise ConfigurationError(f"rate_limit.storage: {error}") from error
+        except Exception:
+            raise ConfigurationError(
+                "rate_limit.storage: not a storage that the limits library can use"
+            ) from None  # whose message would repeat the URI, password included
         self._limiter = FixedWindowRateLimiter(storage)
 
     async def check(self, request: AuthRequest, endpoint: Endpoint) -> None:

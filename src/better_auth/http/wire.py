@@ -6,7 +6,7 @@ that is, only this module knows. :class:`NativeWire` is the contract of the sess
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring
 from typing import Any, Literal, Protocol
@@ -17,7 +17,7 @@ from typing_extensions import TypeIs
 
 from better_auth.clock import Clock, render_time
 from better_auth.config import SessionConfig
-from better_auth.http.cookies import SetCookie
+from better_auth.http.cookies import LONGEST_LIFE, SetCookie
 from better_auth.http.messages import AuthRequest
 from better_auth.models import RENDERED, Record, Session
 
@@ -28,7 +28,7 @@ _LONG_AGO = datetime.fromtimestamp(0, UTC)
 class Credential:
     """A session token as a request presented it, and by which way."""
 
-    token: str
+    token: str = field(repr=False)
     source: Literal["bearer", "cookie"]
 
 
@@ -83,9 +83,10 @@ class NativeWire:
     def session_cookie(self, session: Session) -> SetCookie:
         if not session.remember:
             return self._cookie(session.token)
-        left = session.expires_at - self._clock()
+        now = self._clock()
+        left = min(session.expires_at - now, LONGEST_LIFE)
         return self._cookie(
-            session.token, max_age=max(1, round(left.total_seconds())), expires=session.expires_at
+            session.token, max_age=max(1, round(left.total_seconds())), expires=now + left
         )
 
     def cleared_session_cookie(self) -> SetCookie:

@@ -27,7 +27,7 @@ class SignUpEmail(Input):
 
     name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
     email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
-    password: str = Field(json_schema_extra={"format": "password"})
+    password: str = Field(repr=False, json_schema_extra={"format": "password"})
     image: str | None = Field(default=None, max_length=2048)
     remember_me: bool = True
     callback_url: str | None = Field(default=None, alias="callbackURL", max_length=2048)
@@ -37,7 +37,7 @@ class SignInEmail(Input):
     """Who signs in."""
 
     email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
-    password: str = Field(json_schema_extra={"format": "password"})
+    password: str = Field(repr=False, json_schema_extra={"format": "password"})
     remember_me: bool = True
     callback_url: str | None = Field(default=None, alias="callbackURL", max_length=2048)
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable
 from pydantic import ConfigDict, Field, model_validator
 
 from better_auth.endings import Change
+from better_auth.errors import Unauthorized
 from better_auth.http.body import Input
 from better_auth.http.call import Call
 from better_auth.http.endpoints import Endpoint, get, post
@@ -44,7 +45,7 @@ class RevokeSession(Input):
         json_schema_extra={"oneOf": [{"required": ["token"]}, {"required": ["id"]}]}
     )
 
-    token: str | None = Field(default=None, max_length=512)
+    token: str | None = Field(default=None, max_length=512, repr=False)
     id: str | None = Field(default=None, max_length=64)
 
     @model_validator(mode="after")
@@ -102,13 +103,16 @@ class SessionManagementPlugin(Plugin):
 
         The cookie is cleared even where the session had ended already.
         """
-        call.clear_session_cookie()
-        caller = await self._caller(call)
-        call.clear_session_cookie()
+        try:
+            caller = await self._caller(call)
+        except Unauthorized:
+            call.clear_session_cookie()
+            raise
         if caller is not None:
             await self.context.sessions.end_after(
                 Change.SIGNED_OUT, caller.user.id, current=caller.session
             )
+        call.clear_session_cookie()  # only now: a session that could not be ended keeps its cookie
         return Success(success=True)
 
     @get("/list-sessions", access="session")

@@ -15,7 +15,13 @@ from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
 from better_auth.clock import Clock
 from better_auth.config import SessionConfig
 from better_auth.endings import ENDS, Change
-from better_auth.errors import AuthError, Forbidden, ReferenceViolation, Unauthorized
+from better_auth.errors import (
+    AuthError,
+    DatabaseUnavailable,
+    Forbidden,
+    ReferenceViolation,
+    Unauthorized,
+)
 from better_auth.events import (
     EventBus,
     SecurityChanged,
@@ -199,7 +205,11 @@ class SessionManager:
         except AuthError:
             return Principal(session, user)
         seen = {"expires_at": session.expires_at, "token_key": session.token_key}
-        if await self._database.update(Session, changes, id=session.id, **seen):
+        try:
+            is_moved = await self._database.update(Session, changes, id=session.id, **seen)
+        except DatabaseUnavailable:
+            return Principal(session, user)  # it was read, and is live: later will do
+        if is_moved:
             session = session.revised(changes)
             await self._events.emit(SessionUpdated(session, changes))
             return Principal(session, user, refreshed=True)

@@ -27,7 +27,7 @@ class NewUser(Input):
 
     name: str = Field(min_length=1, max_length=255)
     email: str = Field(min_length=1, max_length=320)
-    password: str | None = Field(default=None, json_schema_extra={"format": "password"})
+    password: str | None = Field(default=None, repr=False, json_schema_extra={"format": "password"})
     role: str | None = Field(default=None, max_length=255)
 
 
@@ -55,7 +55,7 @@ class SetRole(UserId):
 class SetPassword(UserId):
     """Which user, and their new password."""
 
-    new_password: str = Field(json_schema_extra={"format": "password"})
+    new_password: str = Field(repr=False, json_schema_extra={"format": "password"})
 
 
 class Ban(UserId):

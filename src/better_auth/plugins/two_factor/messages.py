@@ -12,7 +12,7 @@ from better_auth.plugins.two_factor.records import TrustedDevice
 class WithPassword(Input):
     """The user's password, once more."""
 
-    password: str = Field(json_schema_extra={"format": "password"})
+    password: str = Field(repr=False, json_schema_extra={"format": "password"})
 
 
 class WithPasswordForUri(WithPassword):
@@ -24,7 +24,7 @@ class WithPasswordForUri(WithPassword):
 class Code(Input):
     """A code, and whether to trust this device from now on."""
 
-    code: str = Field(min_length=1, max_length=64)
+    code: str = Field(min_length=1, max_length=64, repr=False)
     trust_device: bool = False
 
 

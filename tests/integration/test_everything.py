@@ -1,0 +1,169 @@
+"""``examples/everything.py`` as somebody runs it who copies from it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pyotp
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.support import COOKIE, PASSWORD, SECRET, Browser, bearer
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Example:
+    """The running example."""
+
+    origin: str
+    outbox: Path
+
+    def messages(self, kind: str) -> list[dict[str, str]]:
+        """What was sent of one kind."""
+        lines = [json.loads(line) for line in self.outbox.read_text().splitlines()]
+        return [line for line in lines if line["kind"] == kind]
+
+
+def environment(directory: Path, **more: str) -> dict[str, str]:
+    """This process's environment with the example's settings."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")}
+    return own | {
+        "BETTER_AUTH_SECRET": SECRET,
+        "BETTER_AUTH_DATABASE_URL": f"sqlite:///{directory}/everything.db",
+        "BETTER_AUTH_SESSION__COOKIE_SECURE": "false",
+        "BETTER_AUTH_RATE_LIMIT__ENABLED": "false",
+        "ADMIN_EMAILS": "Boss@example.com, other@example.com",
+        "OUTBOX": str(directory / "outbox.jsonl"),
+        **more,
+    }
+
+
+def command(port: int) -> list[str]:
+    """What a person types, on a port of its own."""
+    options = ["--port", str(port), "--no-proxy-headers"]
+    return [sys.executable, "-m", "uvicorn", "examples.everything:app", *options]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Example]]:
+    """Starts the example with more settings."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(**more: str) -> Example:
+        process = subprocess.Popen(
+            command(0),
+            cwd=ROOT,
+            env=environment(tmp_path, **more),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "running on" in line:
+                origin = line.split("running on ")[1].split()[0]
+                return Example(origin, tmp_path / "outbox.jsonl")
+        raise AssertionError("the example did not start")
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(15)
+
+
+def test_everything(run: Callable[..., Example]) -> None:
+    """Routes of its own, WebSockets, messages, admins, second factors."""
+    example = run()
+    browser = Browser(example.origin)
+    answer = browser.sign_up()
+    token = answer.json()["token"]
+    with httpx.Client(base_url=example.origin) as client:
+        me = client.get("/me", headers=bearer(token)).json()
+        session = browser.get("/get-session").json()
+        assert me == {
+            "userId": session["user"]["id"],
+            "email": "ada@example.com",
+            "sessionId": session["session"]["id"],
+        }
+        refused = client.get("/me")
+        assert (refused.status_code, sorted(refused.json())) == (401, ["code", "message"])
+        assert client.get("/maybe").json() == {"userId": None}
+        assert client.get("/maybe", headers=bearer(token)).json() == {"userId": me["userId"]}
+        operation = client.get("/openapi.json").json()["paths"]["/me"]["get"]
+        assert operation["security"] == [{"bearer": []}, {"cookie": []}]
+
+        address = example.origin.replace("http", "ws") + "/ws"
+        for headers in (bearer(token), {"Cookie": f"{COOKIE}={token}"}):
+            with connect(address, additional_headers=headers) as socket:
+                assert json.loads(socket.recv())["email"] == "ada@example.com"
+        with pytest.raises(InvalidStatus):
+            connect(address)
+
+        assert example.messages("welcome")[0].keys() == {"to", "kind", "url"}
+        assert session["user"]["role"] == "user"
+        boss = Browser(example.origin)
+        assert boss.sign_up("boss@example.com").json()["user"]["role"] == "admin"
+        assert boss.get("/admin/list-users").json()["total"] == 2
+
+        enrolment = browser.post("/two-factor/enable", {"password": PASSWORD}).json()
+        query = parse_qs(urlsplit(enrolment["totpURI"]).query)
+        assert query["issuer"] == ["Everything"]
+        code = pyotp.TOTP(query["secret"][0]).now()
+        assert browser.post("/two-factor/verify-totp", {"code": code}).status_code == 200
+        phone = Browser(example.origin)
+        assert phone.sign_in().json()["twoFactorMethods"] == ["totp", "otp"]
+        phone.post("/two-factor/send-otp")
+        (sent,) = example.messages("otp")
+        assert sent["to"] == "ada@example.com"
+        verified = phone.post("/two-factor/verify-otp", {"code": sent["code"]})
+        assert verified.status_code == 200
+
+        browser.post("/organization/create", {"name": "Acme", "slug": "acme"})
+        browser.post("/organization/invite-member", {"email": "boss@example.com"})
+        (invitation,) = example.messages("invitation")
+        assert invitation["url"].rpartition("/")[2]
+
+        now_token = verified.json()["token"]
+        browser.post("/revoke-session", {"token": now_token})
+        assert client.get("/me", headers=bearer(now_token)).status_code == 401
+
+
+def test_seconds_from_the_environment(run: Callable[..., Example]) -> None:
+    """``BETTER_AUTH_SESSION__EXPIRES_IN=2`` is two seconds."""
+    example = run(BETTER_AUTH_SESSION__EXPIRES_IN="2", BETTER_AUTH_SESSION__UPDATE_AGE="1")
+    answer = Browser(example.origin).sign_up()
+    assert "Max-Age=2" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BETTER_AUTH_NO_SUCH", "1"),
+        ("BETTER_AUTH_SESSION__NO_SUCH", "1"),
+        ("BETTER_AUTH_SESSION__COOKIE_SAME_SITE", "None"),
+        ("BETTER_AUTH_SECRET", "short"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, name: str, value: str) -> None:
+    """An unknown or contradictory setting is refused at start."""
+    done = subprocess.run(
+        command(0),
+        cwd=ROOT,
+        env=environment(tmp_path, **{name: value}),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode != 0
+    setting = name.removeprefix("BETTER_AUTH_").lower().replace("__", ".")
+    assert name in done.stderr or setting in done.stderr
