@@ -59,6 +59,31 @@ Some are tried elsewhere already (``test_the_table`` sees to it that those tests
     one-time values taken twice                  unit/test_adapters::test_take_is_given_once
     a setting that is wrong is passed over       integration/test_cli::test_wrong_settings_are_named
     a well-known secret                          integration/test_cli::test_production_needs_a_secret
+    a second factor passed by what the challenge sets contract/test_two_factor::test_nothing_in_the_challenge_authenticates
+    a challenge that serves twice                    contract/test_two_factor::test_full_session_after_verification
+    a challenge that never ends on the server        contract/test_two_factor::test_challenge_expires_on_the_server
+    codes guessed without end                        contract/test_two_factor::test_five_attempts_over_all_factors
+    the same over many challenges                    contract/test_two_factor::test_ten_failures_lock_the_second_factor
+    the same with a live session                     contract/test_two_factor::test_confirming_with_a_session_is_limited_too
+    a TOTP code used twice                           contract/test_two_factor::test_totp_is_accepted_one_step_either_side_and_once
+    a backup code or OTP used twice by a race        contract/test_two_factor::test_a_hundred_at_once
+    trust that ends in the cookie alone              contract/test_two_factor::test_trusted_device
+    trust that survives two-factor                   contract/test_two_factor::test_disable
+    the first verification answers a dead token      contract/test_two_factor::test_enrolment
+    backup codes of anybody for the asking           contract/test_two_factor::test_reading_backup_codes_is_no_endpoint
+    secrets and codes in the clear                   contract/test_two_factor::test_a_stolen_database_gives_no_factor
+    admins made by nobody                            contract/test_admin::test_nobody_and_nobody_special_are_refused
+    a role in the body                               contract/test_admin::test_no_field_makes_an_admin
+    permissions that were true a while ago           contract/test_admin::test_permission_is_read_at_each_call
+    sessions that survive a ban or a new password    contract/test_admin::test_what_ends_sessions_at_once
+    the banned signing in                            contract/test_admin::test_ban
+    an oracle of who is banned                       contract/test_admin::test_ban
+    an impersonation that lasts a week               contract/test_admin::test_impersonation_by_bearer
+    an impersonation made into its admin             contract/test_admin::test_a_stolen_impersonation_opens_no_admin
+    the way back to an admin who is none             contract/test_admin::test_no_way_back_to_what_no_longer_stands
+    an impersonator given the user's tokens          contract/test_admin::test_impersonation_is_hidden_and_hides
+    an organization set active by no member          contract/test_organization::test_membership_is_checked
+    an invitation for anybody                        contract/test_organization::test_invitation_serves_only_the_invited
 """  # noqa: E501
 
 import asyncio

@@ -494,6 +494,8 @@ def test_serve_promises_nothing(path: Path, broken: Callable[[Path], None]) -> N
         timeout=60,
     )
     assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "the database cannot be used" in done.stderr
     assert "listens" not in done.stdout
     assert SECRET not in done.stderr
 
