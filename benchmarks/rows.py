@@ -11,15 +11,19 @@ from statistics import median
 import argon2
 
 from benchmarks import load
-from benchmarks.apps import make_auth
+from benchmarks.apps import SECRET, make_auth
 from benchmarks.data import PASSWORD, Filled, fill
 from benchmarks.lab import Lab, Side, describe, rate_of
 from benchmarks.machine import resident_bytes
 from benchmarks.report import Row, at_least, at_most, by_ratio
 from benchmarks.servers import Server, fetch
 from benchmarks.startup import first_answer
+from better_auth import AuthConfig, BetterAuth, User
 from better_auth.adapters.hot_reads import REMEMBERED
 from better_auth.config import PasswordConfig
+from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin, TwoFactorPlugin
+from better_auth.plugins.email_password import SignInEmail
+from better_auth.plugins.two_factor.messages import Code, WithPasswordForUri
 
 SAME_HEADERS = {"content-type", "cache-control", "content-length"}
 """What the floor answers besides the body; the server adds its own date."""
@@ -183,6 +187,54 @@ def _one_hash() -> float:
     return median(times)
 
 
+def second_factor(lab: Lab) -> Row:
+    """What proving a second factor takes, against the password hash before it."""
+    with lab.pinned():
+        hash_seconds = _one_hash()
+        seconds = asyncio.run(_second_factor(lab, 20 if lab.quick else 100))
+    return by_ratio(
+        "second factor",
+        f"{seconds * 1e3:.1f} ms",
+        f"{hash_seconds * 1e3:.1f} ms (one hash)",
+        seconds / hash_seconds,
+        at_most(1.0),
+    )
+
+
+async def _second_factor(lab: Lab, times: int) -> float:
+    """Seconds from the code to the session, in process, the median of ``times``."""
+    sent: list[str] = []
+
+    async def keep(_: User, code: str) -> None:
+        sent.append(code)
+
+    database = f"sqlite:///{lab.scratch / 'second.db'}"
+    plugins = [EmailPasswordPlugin(), SessionManagementPlugin(), TwoFactorPlugin(send_otp=keep)]
+    auth = BetterAuth(AuthConfig(SECRET), database=database, plugins=plugins)
+    factors = auth.plugin(TwoFactorPlugin)
+    taken = []
+    async with auth.lifespan():
+        user = await auth.users.create(
+            name="Ada",
+            email="ada@example.com",
+            password_hash=await auth.context.passwords.hash(PASSWORD),
+        )
+        call = auth.call(token=(await auth.sessions.create(user)).token)
+        enrolment = await factors.enable(call, WithPasswordForUri(password=PASSWORD))
+        first = auth.call(token=enrolment.token)
+        await factors.send_otp(first)
+        await factors.verify_otp(first, Code(code=sent[-1]))
+        entering = SignInEmail(email=user.email, password=PASSWORD)
+        for _ in range(times):
+            challenge = await auth.plugin(EmailPasswordPlugin).sign_in(auth.call(), entering)
+            pending = auth.call(token=challenge.token)
+            await factors.send_otp(pending)
+            started = time.perf_counter()
+            await factors.verify_otp(pending, Code(code=sent[-1]))
+            taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
 def check_during_sign_in(lab: Lab) -> Row:
     """The slowest session checks while others sign in, against when nobody does."""
     cores = sorted({lab.cores.server, lab.cores.load})
@@ -273,6 +325,7 @@ ROWS: dict[str, Callable[[Lab], Row]] = {
     "fastapi": fastapi_route,
     "resolve": resolve,
     "sign-in": sign_in,
+    "second-factor": second_factor,
     "during-sign-in": check_during_sign_in,
     "memory": memory,
     "start-fresh": start_up_fresh,

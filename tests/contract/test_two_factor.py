@@ -13,6 +13,7 @@ import pyotp
 import pytest
 
 from better_auth import User
+from better_auth.endings import Change
 from better_auth.models import Session
 from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin, TwoFactorPlugin
 from tests.conftest import Site
@@ -371,6 +372,18 @@ def test_trusted_device(guarded: Guarded) -> None:
         guarded.site.clock.move(days=15)
         last = device.sign_in().json()
     assert "twoFactorRedirect" in last
+
+
+def test_trust_ends_with_the_password(guarded: Guarded) -> None:
+    """Who trusts a device trusts it with the password it was trusted with."""
+    device, site = guarded.site.browser(), guarded.site
+    guarded.challenge(device)
+    device.post("/two-factor/verify-totp", {"code": guarded.code(), "trustDevice": True})
+    waiting = guarded.challenge()
+    user = everything(site, User)[0]
+    site.run(site.auth.sessions.end_after(Change.PASSWORD_CHANGED, user.id))
+    assert "twoFactorRedirect" in device.sign_in().json()
+    assert guarded.verify(waiting, "verify-totp", guarded.next_code()).status_code == 401
 
 
 def test_trusted_device_is_bound_to_its_user(guarded: Guarded) -> None:

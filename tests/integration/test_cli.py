@@ -240,3 +240,25 @@ def test_readable_secret_is_refused(tmp_path: Path) -> None:
     done = run("migrate", cwd=tmp_path)
     assert done.returncode == 2
     assert "chmod 600" in done.stderr
+
+
+def test_the_first_admin(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
+) -> None:
+    """An admin is made on the command line, by creation or later; a role that is none is named."""
+    boss, bob = "boss@example.com", "bob@example.com"
+    create, appoint = ("users", "create", "--name", "X"), ("users", "set-role", "--user", bob)
+    assert run(*create, "--email", boss, "--role", "admin", cwd=tmp_path).returncode == 0
+    assert run(*create, "--email", bob, cwd=tmp_path).returncode == 0
+    assert run(*appoint, "--role", "admin", cwd=tmp_path).returncode == 0
+    unknown = run(*appoint, "--role", "king", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "king" in unknown.stderr
+    _, printed = start()
+    for email in (boss, bob):
+        body = {"email": email, "password": PASSWORD}
+        answer = httpx.post(f"{url_in(printed)}/sign-in/email", json=body)
+        assert answer.json()["user"]["role"] == "admin"
+        headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+        users = httpx.get(f"{url_in(printed)}/admin/list-users", headers=headers)
+        assert users.json()["total"] == 2

@@ -47,6 +47,9 @@ class Attempts:
         Raises ``TooManyRequests`` while locked, ``Unauthorized`` for a pending sign-in that has
         no attempt left. What was paid is given back by :func:`forgiven` when the code was right.
         """
+        await self.factor(user_id, now)  # while it is locked, nothing is paid
+        if pending is not None:
+            await self._pay_for(pending, now)
         while True:
             factor = await self.factor(user_id, now)
             failures = (factor.failures if factor.locked_until is None else 0) + 1
@@ -59,19 +62,13 @@ class Attempts:
                 locked_until=factor.locked_until,
             )
             if paid:
-                break
-        if pending is not None:
-            await self._pay_for(pending, now)
-        return factor
+                return factor
 
     async def _pay_for(self, pending: PendingSignIn, now: datetime) -> None:
         while True:
             found = await self._database.find_one(PendingSignIn, id=pending.id, expires_at=gt(now))
-            if found is None:
-                raise challenge_gone()
-            if found.attempts >= ATTEMPTS_PER_SIGN_IN:
-                await self._database.delete(PendingSignIn, id=found.id)
-                raise challenge_gone()
+            if found is None or found.attempts >= ATTEMPTS_PER_SIGN_IN:
+                raise challenge_gone()  # not deleted: who has paid may still be right
             attempts = {"attempts": found.attempts + 1}
             if await self._database.update(
                 PendingSignIn, attempts, id=found.id, attempts=found.attempts

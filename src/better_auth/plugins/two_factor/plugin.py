@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import segno
 
-from better_auth.adapters.base import gt, in_
+from better_auth.adapters.base import gt, in_, lt
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Unauthorized
@@ -17,7 +17,12 @@ from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
 from better_auth.models import Principal, User
 from better_auth.plugins.base import Plugin
-from better_auth.plugins.two_factor.attempts import Attempts, challenge_gone, forgiven
+from better_auth.plugins.two_factor.attempts import (
+    ATTEMPTS_PER_SIGN_IN,
+    Attempts,
+    challenge_gone,
+    forgiven,
+)
 from better_auth.plugins.two_factor.codes import Check, Codes
 from better_auth.plugins.two_factor.devices import COOKIE as DEVICE_COOKIE
 from better_auth.plugins.two_factor.devices import TrustedDevices
@@ -187,7 +192,10 @@ class TwoFactorPlugin(Plugin):
         if token and token.startswith(TOKEN_PREFIX) and token.isascii():
             keys = self.context.keyring.fingerprints(Purpose.TWO_FACTOR_CHALLENGE, token)
             sign_in = await self.context.database.find_one(
-                PendingSignIn, token_key=in_(keys), expires_at=gt(self.context.clock())
+                PendingSignIn,
+                token_key=in_(keys),
+                expires_at=gt(self.context.clock()),
+                attempts=lt(ATTEMPTS_PER_SIGN_IN),
             )
             user = sign_in and await self.context.users.find(sign_in.user_id)
             if sign_in and user:
