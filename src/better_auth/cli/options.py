@@ -1,13 +1,15 @@
 """Options that several commands take."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Column
 
 from better_auth.auth import BetterAuth
 from better_auth.errors import ConfigurationError
 from better_auth.models import User
+
+if TYPE_CHECKING:
+    from rich.table import Column
 
 Application = Annotated[
     str | None, typer.Option("--app", metavar="MODULE:AUTH", help="Your own BetterAuth.")
@@ -16,8 +18,10 @@ Database = Annotated[str | None, typer.Option(metavar="URL", help="Database URL.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def whole(heading: str) -> Column:
+def whole(heading: str) -> "Column":
     """A table's column that folds what is long, since half an id is of no use."""
+    from rich.table import Column  # slow to import, and `serve` needs none of it
+
     return Column(heading, overflow="fold")
 
 

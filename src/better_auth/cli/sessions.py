@@ -5,9 +5,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from better_auth.adapters import gt
 from better_auth.cli.application import opened, settle
@@ -40,6 +37,9 @@ def list_sessions(
         rows = [s.model_dump(mode="json", by_alias=True, exclude={"token"}) for s in found]
         typer.echo(json.dumps(rows, indent=2))
         return
+    from rich.console import Console  # slow to import, and `serve` needs none of it
+    from rich.table import Table
+
     table = Table(*map(whole, ("id", "created", "expires", "address", "user agent")))
     for s in found:
         times = (f"{moment:%Y-%m-%d %H:%M}" for moment in (s.created_at, s.expires_at))
@@ -74,6 +74,9 @@ def revoke(
 @app.command()
 def purge(application: Application = None, database: Database = None) -> None:
     """Delete expired sessions and verifications, in batches."""
+    from rich.console import Console  # slow to import, and `serve` needs none of it
+    from rich.progress import Progress
+
     settle(application, database=database)
 
     async def work() -> int:

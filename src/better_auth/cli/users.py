@@ -6,8 +6,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from better_auth.adapters import contains
 from better_auth.cli.application import opened, settle
@@ -107,6 +105,9 @@ def list_users(
         rows = [user.model_dump(mode="json", by_alias=True) for user in found]
         typer.echo(json.dumps({"users": rows, "total": total}, indent=2))
         return
+    from rich.console import Console  # slow to import, and `serve` needs none of it
+    from rich.table import Table
+
     table = Table(*map(whole, ("id", "e-mail", "verified", "name", "created")))
     for user in found:
         verified = "yes" if user.email_verified else "no"
