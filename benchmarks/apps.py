@@ -131,6 +131,7 @@ def main() -> None:
         loop="uvloop",
         http="httptools",
         access_log=False,
+        timeout_keep_alive=120,  # paced streams leave connections idle
         log_level="warning",
     )
     uvicorn.Server(config).run(sockets=[listener])
