@@ -171,7 +171,7 @@ class Verification(Record):
 UserT = TypeVar("UserT", bound=User, default=User)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Principal(Generic[UserT]):
     """Who is asking: a live session and its user, as one resolver answers it to every door.
 

@@ -18,12 +18,12 @@ HotRead = Callable[[str], Row | None]
 class Shortcut:
     """A way past the engine for one statement, on the event loop's own thread.
 
-    ``version`` answers a number that is another as soon as anybody has committed anything.
+    ``version`` answers what is another value as soon as anybody has committed anything.
     Both raise ``DatabaseBusy``.
     """
 
     read: HotRead
-    version: Callable[[], int]
+    version: Callable[[], object]
 
 
 class DatabaseBusy(Exception):

@@ -1,9 +1,9 @@
 """The hot read remembered, for exactly as long as it is still true.
 
-A database that can say in one step whether anybody has committed anything since (SQLite's
-``PRAGMA data_version``, changes by other processes included) need not be asked again for a row it
-gave before. Every read still asks it that, so what is answered is what the database holds now: a
-session revoked anywhere is gone with the very next read.
+A database that can say in one step whether anybody has committed anything since (SQLite can,
+other processes' changes included) need not be asked again for a row it gave before. Every read
+still asks it that, so what is answered is what the database holds now: a session revoked anywhere
+is gone with the very next read.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ class HotReads(Generic[T]):
     """
 
     def __init__(
-        self, read: HotRead, make: Callable[[Row], T], version: Callable[[], int] | None
+        self, read: HotRead, make: Callable[[Row], T], version: Callable[[], object] | None
     ) -> None:
         self._read = read
         self._make = make
         self._version = version
-        self._seen = -1
+        self._seen: object = None
         self._found: dict[str, T] = {}
 
     def get(self, key: str) -> T | None:

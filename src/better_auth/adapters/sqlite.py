@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from better_auth.adapters.backend import DatabaseBusy, Row, Shortcut
+from better_auth.adapters.wal_index import wal_index_reader
 
 BUSY_TIMEOUT = 5.0
 """Seconds a statement waits for another process's lock before the database counts as busy."""
@@ -122,14 +123,17 @@ class SqliteBackend:
                 raise _busy_or(error) from error
             return row
 
-        def version() -> int:
+        def data_version() -> int:
             try:
                 number: int = execute_again("PRAGMA data_version").fetchone()[0]
             except sqlite3.OperationalError as error:
                 raise _busy_or(error) from error
             return number
 
-        return Shortcut(read, version)
+        if self._path is not None:
+            connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # maps the wal-index
+            return Shortcut(read, wal_index_reader(self._path) or data_version)
+        return Shortcut(read, data_version)
 
     async def close(self) -> None:
         if self._hot is not None:

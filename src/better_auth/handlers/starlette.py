@@ -10,7 +10,6 @@ async def me(request: Request) -> JSONResponse:
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from better_auth.auth import BetterAuth
@@ -32,12 +31,31 @@ except ImportError:
 _VISIT = "better_auth"
 
 
-@dataclass(slots=True)
 class _Visit:
-    """One request or WebSocket below the middleware; shared by every copy of its scope."""
+    """One request or WebSocket below the middleware; shared by every copy of its scope.
 
-    auth: BetterAuth[Any]
-    call: Call | None = None
+    It is also the ``send`` that those below are given, and adds the cookies their session asks for.
+    """
+
+    __slots__ = ("auth", "call", "send")
+
+    def __init__(self, auth: BetterAuth[Any], send: Send) -> None:
+        self.auth = auth
+        self.call: Call | None = None
+        self.send = send
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        call = self.call
+        if (
+            call is not None
+            and call.cookies
+            and message["type"] in ("http.response.start", "websocket.accept")
+        ):
+            cookies = [
+                (b"set-cookie", cookie.render().encode("latin-1")) for cookie in call.cookies
+            ]
+            message["headers"] = [*message.get("headers", ()), *cookies]
+        return self.send(message)
 
 
 def mount_auth(app: Starlette, auth: BetterAuth[Any]) -> None:
@@ -77,29 +95,15 @@ class SessionMiddleware:
         self.app = app
         self.auth = auth
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Hands on to the application below; no coroutine of its own, as it is passed each time."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        visit = scope[_VISIT] = _Visit(self.auth)
-
-        def send_with_cookies(message: Message) -> Awaitable[None]:
-            call = visit.call
-            if (
-                call is not None
-                and call.cookies
-                and message["type"] in ("http.response.start", "websocket.accept")
-            ):
-                cookies = [
-                    (b"set-cookie", cookie.render().encode("latin-1")) for cookie in call.cookies
-                ]
-                message["headers"] = [*message.get("headers", ()), *cookies]
-            return send(message)
-
-        await self.app(scope, receive, send_with_cookies)
+            return self.app(scope, receive, send)
+        visit = scope[_VISIT] = _Visit(self.auth, send)
+        return self.app(scope, receive, visit)
 
 
-async def optional_session(connection: HTTPConnection) -> Principal | None:
+def optional_session(connection: HTTPConnection) -> Awaitable[Principal | None]:
     """The caller's session and user, or None for an anonymous caller.
 
     Resolved at most once a request, however often it is asked for.
@@ -108,10 +112,17 @@ async def optional_session(connection: HTTPConnection) -> Principal | None:
     if visit is None:
         raise ConfigurationError("mount_auth(app, auth) was not called for this application")
     if visit.call is None:
-        if not visit.auth.is_ready:
-            await visit.auth.ready()
         visit.call = visit.auth.call_from(connection.scope)
-    return await visit.call.principal()
+    return (
+        visit.call.principal()
+        if visit.auth.is_ready
+        else _resolved_once_ready(visit.auth, visit.call)
+    )
+
+
+async def _resolved_once_ready(auth: BetterAuth[Any], call: Call) -> Principal | None:
+    await auth.ready()
+    return await call.principal()
 
 
 async def current_session(connection: HTTPConnection) -> Principal:

@@ -106,13 +106,15 @@ class AsgiHandler:
 
 def request_from(scope: Scope) -> AuthRequest:
     """The request an ASGI scope (HTTP or WebSocket) describes; its path is the scope's."""
+    get = scope.get
     return AuthRequest(
-        scope.get("method", "GET"),
+        get("method", "GET"),
         scope["path"],
-        headers=scope["headers"],
-        query_string=scope.get("query_string", b""),
-        peer=scope.get("client"),
-        scheme=scope.get("scheme", "http"),
+        scope["headers"],
+        get("query_string", b""),
+        b"",
+        get("client"),
+        get("scheme", "http"),
     )
 
 

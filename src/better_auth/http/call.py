@@ -86,17 +86,15 @@ class Call:
 
         A session refreshed by this is sent again as a cookie to a client that came with one.
         """
-        if not self._resolved:
-            credential = self.wire.credential(self.request)
-            if credential is not None:
-                self._principal = await self.context.sessions.resolve(credential.token)
-                if (
-                    self._principal is not None
-                    and self._principal.refreshed
-                    and credential.source == "cookie"
-                ):
-                    self.set_session_cookie(self._principal.session)
-            self._resolved = True  # not before: a look-up that failed has found out nothing
+        if self._resolved:
+            return self._principal
+        principal = None
+        credential = self.wire.credential(self.request)
+        if credential is not None:
+            principal = await self.context.sessions.resolve(credential.token)
+            if principal is not None and principal.refreshed and credential.source == "cookie":
+                self.set_session_cookie(principal.session)
+        self._principal, self._resolved = principal, True  # a look-up that failed found out nothing
         return self._principal
 
     async def require(self) -> Principal:

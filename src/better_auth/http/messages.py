@@ -28,7 +28,6 @@ class AuthRequest:
         self,
         method: str = "GET",
         path: str = "/",
-        *,
         headers: Sequence[Header] = (),
         query_string: bytes = b"",
         body: bytes = b"",

@@ -24,9 +24,12 @@ from better_auth.models import RENDERED, Record, Session
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credential:
-    """A session token as a request presented it, and by which way."""
+    """A session token as a request presented it, and by which way.
+
+    Not frozen, which would take longer to make than to find; one is made for every request.
+    """
 
     token: str = field(repr=False)
     source: Literal["bearer", "cookie"]
