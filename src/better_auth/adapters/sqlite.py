@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from better_auth.adapters.backend import DatabaseBusy, Row, Shortcut
+from better_auth.adapters.one_hop import connect
 from better_auth.adapters.wal_index import wal_index_reader
 
 BUSY_TIMEOUT = 5.0
@@ -57,7 +58,11 @@ class SqliteBackend:
             sa.URL.create(
                 "sqlite+aiosqlite", database=self._file, query={**self._query, "uri": "true"}
             ),
-            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
+            connect_args={
+                "isolation_level": None,
+                "timeout": BUSY_TIMEOUT,
+                "async_creator_fn": connect,
+            },
             poolclass=AsyncAdaptedQueuePool,
             hide_parameters=True,  # an error's text reaches the log
             pool_size=connections,
