@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from better_auth import BetterAuth, Session, User
+from tests import databases
 from tests.support import NO_TLS, Browser, LoopKeeper, MovableClock, make_auth, serve
 
 T = TypeVar("T")
@@ -72,12 +73,28 @@ def clock() -> MovableClock:
     return MovableClock()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of a served application run on every kind of database, but where their module names
+    those it is about in ``DATABASES``."""
+    if "database_kind" in metafunc.fixturenames:
+        listed = getattr(metafunc.module, "DATABASES", databases.kinds())
+        metafunc.parametrize("database_kind", listed, scope="session")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says loudly which databases nothing was tested on."""
+    for kind in set(databases.KINDS) - set(databases.kinds()):
+        terminalreporter.write_line(f"NOT TESTED on {kind}: no server", red=True, bold=True)
+
+
 @pytest.fixture
-def site_with(clock: MovableClock) -> Iterator[Callable[..., Site]]:
+def site_with(clock: MovableClock, database_kind: str) -> Iterator[Callable[..., Site]]:
     """Makes a served application with the settings given; see ``make_auth``."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Site:
+            if "database" not in settings:
+                settings["database"] = stack.enter_context(databases.new_database(database_kind))
             return open_site(stack, clock, **settings)
 
         yield make

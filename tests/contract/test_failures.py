@@ -21,6 +21,9 @@ from better_auth.plugins.two_factor.messages import Code, WithPassword
 from tests.conftest import Site
 from tests.support import PASSWORD, SECRET, bearer, make_auth
 
+DATABASES = ["sqlite"]
+"""These tests look into the file, or spoil it."""
+
 
 def on_file(site_with: Callable[..., Site], directory: Path) -> tuple[Site, sqlite3.Connection]:
     """A site on a file, and another program with that file open."""

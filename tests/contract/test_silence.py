@@ -31,6 +31,9 @@ from tests.support import (
     serve,
 )
 
+DATABASES = ["sqlite"]
+"""These tests look into the file, or spoil it."""
+
 WRONG = "incorrect horse battery"
 NEVER_ISSUED = "session_" + "N" * 43
 

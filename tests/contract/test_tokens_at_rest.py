@@ -13,6 +13,9 @@ import pytest
 from tests.conftest import Site
 from tests.support import SECRET, bearer
 
+DATABASES = ["sqlite"]
+"""These tests look into the file, or spoil it."""
+
 NEW = "new-secret-of-more-than-32-characters"
 
 

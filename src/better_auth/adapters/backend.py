@@ -1,6 +1,7 @@
 """What one kind of database does in its own way, as the SQL adapter sees it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -12,6 +13,9 @@ Row: TypeAlias = Sequence[Any]
 
 HotRead = Callable[[str], Row | None]
 """Runs one prepared statement for one key at once and answers its raw row, or None."""
+
+AsyncHotRead = Callable[[str], Awaitable[Row | None]]
+"""The same over a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,28 @@ class Backend(Protocol):
 
     reading: AsyncEngine
     writing: AsyncEngine
+    errors: tuple[type[Exception], ...]
+    """What the driver raises past SQLAlchemy, when connecting for example."""
+    patience: float | None
+    """Seconds after which a statement without an answer counts as failed; None: the driver sees
+    to that itself."""
+    returns_deleted: bool
+    """Whether ``DELETE ... RETURNING`` with a limited subquery is understood."""
 
     async def begin_writing(self, connection: AsyncConnection) -> None:
         """Start a transaction that will write, on a connection of ``writing``."""
         ...
 
-    def shortcut(self, statement: sa.Select[Any]) -> Shortcut | None:
-        """``statement`` (one bound parameter) as functions that bypass the engine, if it can."""
+    def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that may take its time, and keeps other hosts that migrate waiting."""
+        ...
+
+    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> Shortcut | None:
+        """``statement`` by ``key`` as functions that bypass the engine, if that can be."""
+        ...
+
+    def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead | None:
+        """``statement`` by ``key`` straight on the driver, if that is faster."""
         ...
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ microseconds the hops are most of the cost; here they are one.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import aiosqlite
@@ -30,12 +30,12 @@ class OneHopCursor:
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> Self:
         """Run ``sql`` and fetch what it answers. Raises what ``sqlite3`` raises."""
-        await self._connection._execute(self._run, sql, parameters)
+        await self._connection.run(self._run, sql, parameters)
         return self
 
     async def executemany(self, sql: str, parameters: Sequence[Parameters]) -> Self:
         """Run ``sql`` once for each of ``parameters``. Raises what ``sqlite3`` raises."""
-        await self._connection._execute(self._run_many, sql, parameters)
+        await self._connection.run(self._run_many, sql, parameters)
         return self
 
     def _run(self, sql: str, parameters: Parameters) -> None:
@@ -66,6 +66,10 @@ class OneHopConnection(aiosqlite.Connection):
 
     def cursor(self) -> OneHopCursor:  # type: ignore[override]
         return OneHopCursor(self)
+
+    async def run(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Have the connection's thread do ``work``."""
+        await self._execute(work, *arguments)  # type: ignore[no-untyped-call]
 
 
 def connect(*arguments: Any, **options: Any) -> OneHopConnection:

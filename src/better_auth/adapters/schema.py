@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import sqlalchemy as sa
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT, VARCHAR
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from better_auth.clock import render_time
+from better_auth.clock import render_time, to_milliseconds
 from better_auth.errors import ConfigurationError
 from better_auth.models import Column, Record
 
@@ -55,7 +55,7 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return to_milliseconds(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
 
 
 def _from_text(value: str | None) -> datetime | None:
@@ -123,7 +123,7 @@ def _column_type(
     base = get_origin(python_type) or python_type
     if isinstance(base, type):
         if issubclass(base, (str, Enum)):
-            return sa.String(marker.length) if marker.length else sa.Text()
+            return _text(marker.length)
         if issubclass(base, bool):
             return sa.Boolean()
         if issubclass(base, int):
@@ -135,10 +135,18 @@ def _column_type(
         if issubclass(base, (dict, list)):
             return sa.JSON()
     if base is Literal:
-        return sa.String(marker.length or 64)
+        return _text(marker.length or 64)
     raise ConfigurationError(
         f"{model.__name__}.{name}: a field of type {python_type!r} has no column type"
     )
+
+
+def _text(length: int | None) -> TypeEngine[str]:
+    """Text that compares byte by byte everywhere; MySQL and MariaDB would ignore case."""
+    plain = sa.String(length) if length else sa.Text()
+    exact = {"charset": "utf8mb4", "collation": "utf8mb4_bin"}
+    binary = VARCHAR(length, **exact) if length else MEDIUMTEXT(**exact)
+    return plain.with_variant(binary, "mysql", "mariadb")
 
 
 def is_enum(model: type[Record], name: str) -> bool:

@@ -4,6 +4,7 @@ What differs between databases lives in a :class:`Backend`: how engines are made
 transaction begins and how the hot read is done. Everything else is the same statements.
 """
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,12 +16,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import Backend, DatabaseBusy, Row
+from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Row
 from better_auth.adapters.base import Condition, Verbs
 from better_auth.adapters.hot_reads import HotReads
 from better_auth.adapters.schema import build_tables, is_enum, is_up_to_date, stored_fields
 from better_auth.adapters.sqlite import SqliteBackend
 from better_auth.errors import (
+    BadRequest,
     ConfigurationError,
     DatabaseUnavailable,
     ReferenceViolation,
@@ -47,18 +49,36 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 @asynccontextmanager
-async def translated_errors() -> AsyncIterator[None]:
-    """Turns what a driver raises into the library's own errors, without the driver's text."""
+async def translated_errors(backend: Backend, *, patient: bool = False) -> AsyncIterator[None]:
+    """Turns what a driver raises, or its silence, into the library's own errors, without the
+    driver's text. ``patient``: take any time."""
+    limit = None if patient or backend.patience is None else 3 * backend.patience
     try:
-        yield
+        async with asyncio.timeout(limit):
+            yield
     except sa.exc.IntegrityError as error:
         if "foreign key" in str(error.orig).lower():
             raise ReferenceViolation from error
         raise UniqueViolation from error
-    except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
+            raise
         cause = getattr(error, "orig", None) or error
+        if _is_bad_value(cause):
+            raise BadRequest("A value is too long or holds what cannot be stored") from error
         logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
         raise DatabaseUnavailable from error
+
+
+_UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
+
+
+def _is_bad_value(error: object) -> bool:
+    """Whether the database refused a value for what it is: SQLSTATE class 22, and MySQL's numbers
+    for what is too long, out of range or no text."""
+    state = getattr(error, "sqlstate", None) or ""
+    number = next(iter(getattr(error, "args", ())), None)
+    return state.startswith("22") or number in (1264, 1366, 1406)
 
 
 class TableOf:
@@ -146,6 +166,7 @@ class SqlVerbs(Verbs):
     """The verbs, on whatever connections the two methods below give."""
 
     tables: dict[str, TableOf]
+    _backend: Backend
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         raise NotImplementedError
@@ -155,7 +176,7 @@ class SqlVerbs(Verbs):
 
     async def insert(self, record: R) -> R:
         table = self.tables[record.table_name]
-        async with translated_errors(), self.writing() as connection:
+        async with translated_errors(self._backend), self.writing() as connection:
             await connection.execute(table.table.insert().values(table.row(record.__dict__)))
         return record
 
@@ -181,14 +202,14 @@ class SqlVerbs(Verbs):
             statement = statement.limit(limit)
         if offset:
             statement = statement.offset(offset)
-        async with translated_errors(), self.reading() as connection:
+        async with translated_errors(self._backend), self.reading() as connection:
             result = await connection.execute(statement)
         return [table.record(row) for row in result]
 
     async def count(self, model: type[Record], **where: Any) -> int:
         table = self.tables[model.table_name]
         statement = sa.select(sa.func.count()).select_from(table.table).where(*table.where(where))
-        async with translated_errors(), self.reading() as connection:
+        async with translated_errors(self._backend), self.reading() as connection:
             return int((await connection.execute(statement)).scalar_one())
 
     async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
@@ -201,31 +222,49 @@ class SqlVerbs(Verbs):
         return await self._changed(table.table.delete().where(*table.where(where)))
 
     async def _changed(self, statement: sa.Update | sa.Delete) -> int:
-        async with translated_errors(), self.writing() as connection:
+        async with translated_errors(self._backend), self.writing() as connection:
             return int((await connection.execute(statement)).rowcount)
 
     async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
         table = self.tables[model.table_name]
         clauses = table.where(where)
+        if not self._backend.returns_deleted:
+            return await self._take_locked(table, clauses, limit)
         if limit is not None:
             chosen = sa.select(table.table.c.id).where(*clauses).limit(limit)
             clauses = [table.table.c.id.in_(chosen)]
         statement = table.table.delete().where(*clauses).returning(*table.table.columns)
-        async with translated_errors(), self.writing() as connection:
+        async with translated_errors(self._backend), self.writing() as connection:
             result = await connection.execute(statement)
             return [table.record(row) for row in result]
+
+    async def _take_locked(
+        self, table: TableOf, clauses: Sequence[Any], limit: int | None
+    ) -> list[Any]:
+        """The same where a deletion returns no rows: whoever locks them first takes them."""
+        chosen = sa.select(table.table).where(*clauses).limit(limit).with_for_update()
+        async with translated_errors(self._backend), self.writing() as connection:
+            rows = (await connection.execute(chosen)).all()
+            records = [table.record(row) for row in rows]
+            ids = [record.id for record in records]
+            if ids:
+                await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
+            return records
 
     async def lock(self, model: type[Record], record_id: str) -> bool:
         column = self.tables[model.table_name].table.c.id
         statement = sa.select(column).where(column == record_id).with_for_update()
-        async with translated_errors(), self.writing() as connection:
+        async with translated_errors(self._backend), self.writing() as connection:
             return (await connection.execute(statement)).first() is not None
 
 
 class TransactionVerbs(SqlVerbs):
     """The verbs on one connection inside one transaction."""
 
-    def __init__(self, tables: dict[str, TableOf], connection: AsyncConnection) -> None:
+    def __init__(
+        self, backend: Backend, tables: dict[str, TableOf], connection: AsyncConnection
+    ) -> None:
+        self._backend = backend
         self.tables = tables
         self._connection = connection
 
@@ -237,18 +276,27 @@ class TransactionVerbs(SqlVerbs):
 
 
 class SqlDatabaseAdapter(SqlVerbs):
-    """A database named by an SQLAlchemy URL: ``sqlite:///relative.db``,
-    ``sqlite:////absolute/path.db`` or ``sqlite://`` (in memory).
+    """A database named by a URL.
 
-    Raises ``ConfigurationError`` for a URL of a database that is not supported.
+    ``sqlite:///relative.db``, ``sqlite:////absolute/path.db``, ``sqlite://`` (in memory),
+    ``postgresql://user:password@host/name``, ``mysql://...`` or ``mariadb://...``.
+
+    ``pool_size`` bounds the connections for reading and for writing, each; ``patience`` is how
+    many seconds a connection or statement may take before the database counts as unavailable
+    (both are SQLite's own affair there).
+
+    Raises ``ConfigurationError`` for a URL of a database that is not supported, ``MissingExtra``
+    where its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, patience: float = 3.0) -> None:
         self.url = url
         self.metadata = sa.MetaData()
         self.tables = {}
-        self._backend = _make_backend(url)
+        self._backend = _make_backend(url, pool_size, patience)
         self._hot_reads: HotReads[tuple[Session, User]] | None = None
+        self._hot_read: AsyncHotRead | None = None
+        self._is_open = False
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
@@ -267,8 +315,11 @@ class SqlDatabaseAdapter(SqlVerbs):
         self._session_with_user = (
             sa.select(*sessions.columns, *users.columns)
             .join(users, users.c.id == sessions.c.user_id)
-            .where(sessions.c.token_key == sa.bindparam("token_key"))
-        ).set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
+            .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
+        )
+        split = len(self._sessions.names)
+        session, user = self._sessions.raw_reader(0), self._users.raw_reader(split)
+        self._pair: Callable[[Row], tuple[Session, User]] = lambda row: (session(row), user(row))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -288,30 +339,26 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Verbs]:
-        async with translated_errors(), self._exclusive() as connection:
-            yield TransactionVerbs(self.tables, connection)
+        async with translated_errors(self._backend), self._exclusive() as connection:
+            yield TransactionVerbs(self._backend, self.tables, connection)
 
     async def connect(self) -> None:
-        if self._hot_reads is None:
-            async with translated_errors(), self.reading() as connection:
-                await connection.execute(sa.select(1))
-            self._hot_reads = self._make_hot_reads()
-
-    def _make_hot_reads(self) -> HotReads[tuple[Session, User]] | None:
-        shortcut = self._backend.shortcut(self._session_with_user)
-        if shortcut is None:
-            return None
-        split = len(self._sessions.names)
-        session, user = self._sessions.raw_reader(0), self._users.raw_reader(split)
-        may_be_shared = self._sessions.is_immutable and self._users.is_immutable
-        return HotReads(
-            shortcut.read,
-            lambda row: (session(row), user(row)),
-            shortcut.version if may_be_shared else None,
-        )
+        if self._is_open:
+            return
+        async with translated_errors(self._backend), self.reading() as connection:
+            await connection.execute(sa.select(1))
+        read, key = self._session_with_user, self._sessions.table.c.token_key
+        self._hot_read = self._backend.hot_read(read, key)
+        shortcut = self._backend.shortcut(read, key)
+        if shortcut is not None:
+            may_be_shared = self._sessions.is_immutable and self._users.is_immutable
+            version = shortcut.version if may_be_shared else None
+            self._hot_reads = HotReads(shortcut.read, self._pair, version)
+        self._is_open = True
 
     async def close(self) -> None:
-        self._hot_reads = None
+        self._is_open = False
+        self._hot_reads = self._hot_read = None
         await self._backend.close()
 
     async def migrate(self) -> list[str]:
@@ -319,18 +366,19 @@ class SqlDatabaseAdapter(SqlVerbs):
             return []
         from better_auth.adapters.migrations import apply_migration  # slow to import, rarely due
 
-        async with translated_errors(), self._exclusive() as connection:
-            return await connection.run_sync(apply_migration, self.metadata)
+        async with translated_errors(self._backend, patient=True):
+            async with self._backend.migrating() as connection:
+                return await connection.run_sync(apply_migration, self.metadata)
 
     async def pending_migration(self) -> list[str]:
         from better_auth.adapters.migrations import plan_migration  # slow to import, rarely due
 
-        async with translated_errors(), self.reading() as connection:
+        async with translated_errors(self._backend), self.reading() as connection:
             return await connection.run_sync(plan_migration, self.metadata)
 
     async def is_up_to_date(self) -> bool:
         """Whether every table, column and index is there; far cheaper than planning."""
-        async with translated_errors(), self.reading() as connection:
+        async with translated_errors(self._backend), self.reading() as connection:
             return await connection.run_sync(is_up_to_date, self.metadata)
 
     async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
@@ -339,21 +387,38 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return self._hot_reads.get(token_key)
         except (DatabaseBusy, sqlite3.Error):
             pass  # whatever stood in the way, the engine waits its turn or says what is wrong
-        async with translated_errors(), self.reading() as connection:
-            statement = self._session_with_user
-            row = (await connection.execute(statement, {"token_key": token_key})).first()
+        async with translated_errors(self._backend):
+            if self._hot_read is not None:
+                raw = await self._hot_read(token_key)
+                return None if raw is None else self._pair(raw)
+            key = self._sessions.table.c.token_key
+            async with self.reading() as connection:
+                statement = self._session_with_user.where(key == token_key)
+                row = (await connection.execute(statement)).first()
         if row is None:
             return None
         split = len(self._sessions.names)
         return self._sessions.record(row[:split]), self._users.record(row[split:])
 
 
-def _make_backend(url: str) -> Backend:
+def _make_backend(url: str, pool_size: int, patience: float) -> Backend:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise ConfigurationError("database is no URL such as sqlite:///app.db") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigurationError(f"database {parsed.drivername!r} is not supported; use sqlite:///")
-    in_memory = not parsed.database or parsed.database == ":memory:"
-    return SqliteBackend(None if in_memory else parsed.database)
+    match parsed.get_backend_name():
+        case "sqlite":
+            in_memory = not parsed.database or parsed.database == ":memory:"
+            return SqliteBackend(None if in_memory else parsed.database)
+        case "postgresql" | "postgres":
+            from better_auth.adapters.postgresql import PostgresBackend  # an optional extra
+
+            return PostgresBackend(parsed, pool_size=pool_size, patience=patience)
+        case "mysql" | "mariadb":
+            from better_auth.adapters.mysql import MySqlBackend  # an optional extra
+
+            return MySqlBackend(parsed, pool_size=pool_size, patience=patience)
+    raise ConfigurationError(
+        f"database {parsed.drivername!r} is not supported; "
+        "use sqlite:///, postgresql://, mysql:// or mariadb://"
+    )

@@ -9,6 +9,8 @@ microseconds, and a hop to another thread would cost several times that.
 import contextlib
 import os
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -33,6 +35,10 @@ _BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 class SqliteBackend:
     """Engines and hot read for one SQLite database."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    patience: float | None = None
+    returns_deleted = True
 
     def __init__(self, path: str | None) -> None:
         """``path`` names the file (made, readable by its owner only, if missing); None: memory."""
@@ -109,8 +115,19 @@ class SqliteBackend:
         """IMMEDIATE: the lock is taken, and waited for, before anything is read."""
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def shortcut(self, statement: sa.Select[Any]) -> Shortcut:
-        sql = str(statement.compile(dialect=self.reading.dialect))
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        """Any writing transaction keeps all others waiting."""
+        async with self.writing.begin() as connection:
+            await self.begin_writing(connection)
+            yield connection
+
+    def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
+        """The shortcut is faster."""
+
+    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> Shortcut:
+        by_key = statement.where(key == sa.bindparam("key"))
+        sql = str(by_key.compile(dialect=self.reading.dialect))
         connection = sqlite3.connect(
             self._uri, uri=True, isolation_level=None, timeout=0, check_same_thread=False
         )
