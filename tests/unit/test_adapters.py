@@ -3,8 +3,8 @@
 import asyncio
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from better_auth.errors import (
     UniqueViolation,
 )
 from better_auth.models import Account, Column, Session, User, Verification
+from tests import databases
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 MODELS = [User, Session, Account, Verification]
@@ -62,24 +63,25 @@ async def opened(database: SqlDatabaseAdapter) -> AsyncIterator[SqlDatabaseAdapt
         await database.close()
 
 
-@pytest.fixture(params=["file", "memory"])
-def check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Test], None]:
+@pytest.fixture(params=["file", *databases.kinds()])
+def check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Test], None]]:
     """Runs a test against each kind of database."""
+    with ExitStack() as stack:
 
-    def run(test: Test) -> None:
-        async def work() -> None:
-            is_file = request.param == "file"
-            database = (
-                SqlDatabaseAdapter(f"sqlite:///{tmp_path / 'a.db'}")
-                if is_file
-                else MemoryDatabaseAdapter()
+        def run(test: Test) -> None:
+            url = (
+                f"sqlite:///{tmp_path / 'a.db'}"
+                if request.param == "file"
+                else stack.enter_context(databases.new_database(request.param))
             )
-            async with opened(database):
-                await test(database)
 
-        asyncio.run(work())
+            async def work() -> None:
+                async with opened(SqlDatabaseAdapter(url)) as database:
+                    await test(database)
 
-    return run
+            asyncio.run(work())
+
+        yield run
 
 
 def test_find(check: Callable[[Test], None]) -> None:
