@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
 
-from better_auth.adapters import DatabaseAdapter, SqlDatabaseAdapter
+from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig
 from better_auth.crypto import Keyring, PasswordHasher
@@ -76,7 +76,7 @@ class BetterAuth(Generic[UserT]):
         self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
         self._refuse_twins()
         self.events = EventBus()
-        self.database = _adapter(database or config.database_url)
+        self.database = _adapter(database or config.database_url, config)
         self._records = self._extended_records(user_model)
         self.database.bind(list(self._records.values()))
         self._own_user_fields = {
@@ -335,12 +335,30 @@ class BetterAuth(Generic[UserT]):
         )
 
 
-def _adapter(database: DatabaseAdapter | str | None) -> DatabaseAdapter:
+def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> DatabaseAdapter:
     if database is None:
         raise ConfigurationError(
             "database is missing: an adapter, or a URL such as sqlite:///app.db"
         )
-    return SqlDatabaseAdapter(database) if isinstance(database, str) else database
+    if isinstance(database, str):
+        database = SqlDatabaseAdapter(
+            database,
+            pool_size=config.database_pool_size,
+            patience=config.database_patience.total_seconds(),
+        )
+    cache = config.session.cache
+    if cache.enabled:
+        if not isinstance(database, SqlDatabaseAdapter):
+            raise ConfigurationError("session.cache: this database cannot tell what changes")
+        database.enable_cache(
+            SessionCache(
+                max_entries=cache.max_entries,
+                max_bytes=cache.max_bytes,
+                max_staleness=cache.max_staleness.total_seconds(),
+            ),
+            cache.listen_url,
+        )
+    return database
 
 
 def _extended(model: type[Record], additions: Sequence[type[Fields] | None]) -> type[Record]:

@@ -75,6 +75,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
 
 
+class CacheConfig(Section):
+    """Sessions in memory: checks without asking the database, and nobody let in who is out.
+
+    After a change to a session or its user is acknowledged, no process accepts or shows the old
+    state for longer than ``max_staleness``, even if the network between them is cut.
+    """
+
+    enabled: bool = False
+    max_staleness: Duration = timedelta(seconds=1)
+    """The promise; what a process has not heard confirmed for so long, it asks the database."""
+    max_entries: int = Field(default=100_000, ge=1)
+    max_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
+    listen_url: str | None = Field(default=None, repr=False)
+    """Where the database tells of changes, if not where it is asked: a ``postgresql://`` URL past
+    a pooler in transaction mode."""
+
+    @field_validator("max_staleness")
+    @classmethod
+    def _long_enough_to_prove(cls, value: timedelta) -> timedelta:
+        if value < timedelta(milliseconds=100):
+            raise ValueError("must be 0.1 seconds or more")
+        return value
+
+
 class SessionConfig(Section):
     """How long sessions live, and how their token travels and is kept."""
 
@@ -100,6 +124,8 @@ class SessionConfig(Section):
     """``handles``: a listing shows, for the other sessions, what revokes them and opens nothing."""
     purge_interval: Duration | None = timedelta(hours=1)
     """How often the server deletes expired rows; None: never."""
+
+    cache: CacheConfig = Field(default_factory=CacheConfig)
 
     cookie_name: str = "better-auth.session-token"
     cookie_secure: bool = True
@@ -195,6 +221,10 @@ class AuthConfig(Section):
     base_url: str | None = None
     """Where browsers reach the application, for example ``https://app.example.com``."""
     database_url: str | None = Field(default=None, repr=False)
+    database_pool_size: int = Field(default=10, ge=1)
+    """Connections for reading, and as many for writing; SQLite has its own numbers."""
+    database_patience: Duration = timedelta(seconds=3)
+    """How long a connection or statement may take before the database counts as unavailable."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
     trusted_origins: StringList = []

@@ -15,12 +15,15 @@ from better_auth.adapters.base import (
     starts_with,
 )
 from better_auth.adapters.memory import MemoryDatabaseAdapter
+from better_auth.adapters.session_cache import CacheStatistics, SessionCache
 from better_auth.adapters.sql import SqlDatabaseAdapter
 
 __all__ = [
+    "CacheStatistics",
     "Condition",
     "DatabaseAdapter",
     "MemoryDatabaseAdapter",
+    "SessionCache",
     "SqlDatabaseAdapter",
     "Verbs",
     "contains",

@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from better_auth.adapters.session_cache import SessionCache
+
 Row: TypeAlias = Sequence[Any]
 """A row as the driver gives it."""
 
@@ -32,6 +34,22 @@ class Shortcut:
 
 class DatabaseBusy(Exception):
     """A hot read met a lock it would have to wait for; the caller asks through the engine."""
+
+
+class Feed(Protocol):
+    """What a database tells of its changes, for a cache to be right."""
+
+    def start(self) -> None:
+        """Begin to listen, in the background."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop listening; the cache believes nothing from then on."""
+        ...
+
+    async def missing(self, connection: AsyncConnection) -> list[str]:
+        """The statements that teach the database to tell; none: it does."""
+        ...
 
 
 class Backend(Protocol):
@@ -61,6 +79,11 @@ class Backend(Protocol):
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead | None:
         """``statement`` by ``key`` straight on the driver, if that is faster."""
+        ...
+
+    def feed(self, cache: SessionCache, listen_url: str | None) -> Feed | None:
+        """What keeps ``cache`` right; None: it is not needed here, where reads are exact and as
+        fast. Raises ``ConfigurationError`` where there can be none."""
         ...
 
     async def close(self) -> None:

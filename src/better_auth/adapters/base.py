@@ -163,6 +163,13 @@ class DatabaseAdapter(Verbs, Protocol):
         """The SQL statements :meth:`migrate` would run now."""
         ...
 
+    def at_hand(self, token_key: str) -> tuple[Session, User] | None:
+        """What :meth:`session_with_user` would answer, where that is known without asking.
+
+        None says nothing: ask. An adapter that keeps nothing in memory always answers None.
+        """
+        ...
+
     async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
         """The hot read: the session found by its key, together with its user, in one query."""
         ...

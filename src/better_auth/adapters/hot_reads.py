@@ -33,16 +33,23 @@ class HotReads(Generic[T]):
         self._seen: object = None
         self._found: dict[str, T] = {}
 
+    def at_hand(self, key: str) -> T | None:
+        """What is under ``key`` now, if it was found before and nothing was committed since.
+
+        Raises ``DatabaseBusy`` and what the driver raises.
+        """
+        found = self._found.get(key)
+        if found is not None and self._version is not None and self._version() == self._seen:
+            return found
+        return None
+
     def get(self, key: str) -> T | None:
         """What is under ``key`` now. Raises ``DatabaseBusy`` and what the driver raises."""
         if self._version is None:
             row = self._read(key)
             return None if row is None else self._make(row)
-        found = self._found.get(key)
-        if found is not None:
-            version = self._version()
-            if version == self._seen:
-                return found
+        version = self._version()
+        if version != self._seen:
             self._found.clear()
             self._seen = version
         row = self._read(key)

@@ -6,12 +6,13 @@ COMMITTED: what a transaction has locked is what it then reads.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from better_auth.errors import DatabaseUnavailable, MissingExtra
+from better_auth.adapters.session_cache import SessionCache
+from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
 try:
     import pymysql
@@ -75,6 +76,12 @@ class MySqlBackend:
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The engine's way is the driver's."""
+
+    def feed(self, cache: SessionCache, listen_url: str | None) -> NoReturn:
+        raise ConfigurationError(
+            "session.cache: MySQL and MariaDB cannot tell what changes; "
+            "without the cache every check asks the database"
+        )
 
     async def close(self) -> None:
         await self.reading.dispose()

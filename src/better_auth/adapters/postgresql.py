@@ -18,10 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from better_auth.adapters.backend import AsyncHotRead, Row
+from better_auth.adapters.session_cache import SessionCache
 from better_auth.errors import MissingExtra
 
 try:
     import asyncpg
+
+    from better_auth.adapters.postgresql_feed import PostgresFeed
 except ImportError:
     raise MissingExtra("a postgresql:// database", "postgresql") from None
 
@@ -100,6 +103,16 @@ class PostgresBackend:
             self.connection, str(one.compile(dialect=dialect)), str(many.compile(dialect=dialect))
         )
         return self._hot.read
+
+    def feed(self, cache: SessionCache, listen_url: str | None) -> PostgresFeed:
+        dsn = listen_url or self._dsn
+
+        async def connect() -> Any:
+            return await asyncpg.connect(
+                dsn, timeout=self.patience, command_timeout=cache.max_staleness
+            )
+
+        return PostgresFeed(cache, connect)
 
     async def close(self) -> None:
         if self._hot is not None:

@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Row
-from better_auth.adapters.base import Condition, Verbs
+from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Feed, Row
+from better_auth.adapters.base import Condition, Verbs, in_
 from better_auth.adapters.hot_reads import HotReads
 from better_auth.adapters.schema import build_tables, is_enum, is_up_to_date, stored_fields
+from better_auth.adapters.session_cache import Kind, Name, SessionCache
 from better_auth.adapters.sqlite import SqliteBackend
 from better_auth.errors import (
     BadRequest,
@@ -168,6 +169,10 @@ class SqlVerbs(Verbs):
     tables: dict[str, TableOf]
     _backend: Backend
 
+    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
+        """Called when rows that met ``where`` were, or may have been, changed or deleted."""
+        raise NotImplementedError
+
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         raise NotImplementedError
 
@@ -215,41 +220,66 @@ class SqlVerbs(Verbs):
     async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
         table = self.tables[model.table_name]
         statement = table.table.update().where(*table.where(where)).values(table.row(values))
-        return await self._changed(statement)
+        return await self._changed(table, where, statement)
 
     async def delete(self, model: type[Record], **where: Any) -> int:
         table = self.tables[model.table_name]
-        return await self._changed(table.table.delete().where(*table.where(where)))
+        statement = table.table.delete().where(*table.where(where))
+        return await self._changed(table, where, statement)
 
-    async def _changed(self, statement: sa.Update | sa.Delete) -> int:
-        async with translated_errors(self._backend), self.writing() as connection:
-            return int((await connection.execute(statement)).rowcount)
+    async def _changed(
+        self, table: TableOf, where: Mapping[str, Any], statement: sa.Update | sa.Delete
+    ) -> int:
+        try:
+            async with translated_errors(self._backend), self.writing() as connection:
+                return int((await connection.execute(statement)).rowcount)
+        finally:
+            self.written(table, where)
 
     async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
         table = self.tables[model.table_name]
         clauses = table.where(where)
-        if not self._backend.returns_deleted:
-            return await self._take_locked(table, clauses, limit)
+        taken: list[Any] | None = None
+        try:
+            async with translated_errors(self._backend), self.writing() as connection:
+                if self._backend.returns_deleted:
+                    taken = await self._take_returned(connection, table, clauses, limit)
+                else:
+                    taken = await self._take_locked(connection, table, clauses, limit)
+            return taken
+        finally:
+            if taken is None:
+                self.written(table, where)
+            elif taken:
+                self.written(table, {"id": in_([record.id for record in taken])})
+
+    async def _take_returned(
+        self,
+        connection: AsyncConnection,
+        table: TableOf,
+        clauses: Sequence[Any],
+        limit: int | None,
+    ) -> list[Any]:
         if limit is not None:
             chosen = sa.select(table.table.c.id).where(*clauses).limit(limit)
             clauses = [table.table.c.id.in_(chosen)]
         statement = table.table.delete().where(*clauses).returning(*table.table.columns)
-        async with translated_errors(self._backend), self.writing() as connection:
-            result = await connection.execute(statement)
-            return [table.record(row) for row in result]
+        return [table.record(row) for row in await connection.execute(statement)]
 
     async def _take_locked(
-        self, table: TableOf, clauses: Sequence[Any], limit: int | None
+        self,
+        connection: AsyncConnection,
+        table: TableOf,
+        clauses: Sequence[Any],
+        limit: int | None,
     ) -> list[Any]:
         """The same where a deletion returns no rows: whoever locks them first takes them."""
         chosen = sa.select(table.table).where(*clauses).limit(limit).with_for_update()
-        async with translated_errors(self._backend), self.writing() as connection:
-            rows = (await connection.execute(chosen)).all()
-            records = [table.record(row) for row in rows]
-            ids = [record.id for record in records]
-            if ids:
-                await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
-            return records
+        records = [table.record(row) for row in await connection.execute(chosen)]
+        ids = [record.id for record in records]
+        if ids:
+            await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
+        return records
 
     async def lock(self, model: type[Record], record_id: str) -> bool:
         column = self.tables[model.table_name].table.c.id
@@ -267,6 +297,11 @@ class TransactionVerbs(SqlVerbs):
         self._backend = backend
         self.tables = tables
         self._connection = connection
+        self.log: list[tuple[TableOf, Mapping[str, Any]]] = []
+        """What was written, to be told when the transaction is over."""
+
+    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
+        self.log.append((table, where))
 
     @asynccontextmanager
     async def _same_connection(self) -> AsyncIterator[AsyncConnection]:
@@ -297,6 +332,8 @@ class SqlDatabaseAdapter(SqlVerbs):
         self._hot_reads: HotReads[tuple[Session, User]] | None = None
         self._hot_read: AsyncHotRead | None = None
         self._is_open = False
+        self._cache: SessionCache | None = None
+        self._feed: Feed | None = None
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
@@ -339,8 +376,38 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Verbs]:
-        async with translated_errors(self._backend), self._exclusive() as connection:
-            yield TransactionVerbs(self._backend, self.tables, connection)
+        log: list[tuple[TableOf, Mapping[str, Any]]] = []
+        try:
+            async with translated_errors(self._backend), self._exclusive() as connection:
+                verbs = TransactionVerbs(self._backend, self.tables, connection)
+                log = verbs.log
+                yield verbs
+        finally:
+            for table, where in log:
+                self.written(table, where)
+
+    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
+        if self._cache is not None and table in (self._sessions, self._users):
+            names = _names_in(where, "user" if table is self._users else "session")
+            if names is None:
+                self._cache.clear()
+            else:
+                self._cache.forget(names)
+
+    def enable_cache(self, cache: SessionCache, listen_url: str | None = None) -> None:
+        """Keep sessions in ``cache`` and it right.
+
+        ``listen_url`` is where notifications come from, if not from the database's own URL.
+        SQLite needs no cache: what it finds is remembered, exactly, in any case. Raises
+        ``ConfigurationError`` where the database cannot tell what changes.
+        """
+        self._feed = self._backend.feed(cache, listen_url)
+        self._cache = cache if self._feed is not None else None
+
+    @property
+    def cache(self) -> SessionCache | None:
+        """The sessions in memory, if there are to be any."""
+        return self._cache
 
     async def connect(self) -> None:
         if self._is_open:
@@ -354,11 +421,15 @@ class SqlDatabaseAdapter(SqlVerbs):
             may_be_shared = self._sessions.is_immutable and self._users.is_immutable
             version = shortcut.version if may_be_shared else None
             self._hot_reads = HotReads(shortcut.read, self._pair, version)
+        if self._feed is not None:
+            self._feed.start()
         self._is_open = True
 
     async def close(self) -> None:
         self._is_open = False
         self._hot_reads = self._hot_read = None
+        if self._feed is not None:
+            await self._feed.stop()
         await self._backend.close()
 
     async def migrate(self) -> list[str]:
@@ -368,18 +439,39 @@ class SqlDatabaseAdapter(SqlVerbs):
 
         async with translated_errors(self._backend, patient=True):
             async with self._backend.migrating() as connection:
-                return await connection.run_sync(apply_migration, self.metadata)
+                statements = await connection.run_sync(apply_migration, self.metadata)
+                for statement in await self._feed_statements(connection):
+                    await connection.exec_driver_sql(statement)
+                    statements.append(statement)
+                return statements
 
     async def pending_migration(self) -> list[str]:
         from better_auth.adapters.migrations import plan_migration  # slow to import, rarely due
 
         async with translated_errors(self._backend), self.reading() as connection:
-            return await connection.run_sync(plan_migration, self.metadata)
+            statements = await connection.run_sync(plan_migration, self.metadata)
+            return statements + await self._feed_statements(connection)
+
+    async def _feed_statements(self, connection: AsyncConnection) -> list[str]:
+        """What the database must still be taught to tell of its changes."""
+        return await self._feed.missing(connection) if self._feed is not None else []
 
     async def is_up_to_date(self) -> bool:
         """Whether every table, column and index is there; far cheaper than planning."""
         async with translated_errors(self._backend), self.reading() as connection:
-            return await connection.run_sync(is_up_to_date, self.metadata)
+            if not await connection.run_sync(is_up_to_date, self.metadata):
+                return False
+            return not await self._feed_statements(connection)
+
+    def at_hand(self, token_key: str) -> tuple[Session, User] | None:
+        if self._cache is not None:
+            return self._cache.get(token_key)
+        if self._hot_reads is not None:
+            try:
+                return self._hot_reads.at_hand(token_key)
+            except (DatabaseBusy, sqlite3.Error):
+                pass  # session_with_user finds out, or says what is wrong
+        return None
 
     async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
         try:
@@ -387,6 +479,21 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return self._hot_reads.get(token_key)
         except (DatabaseBusy, sqlite3.Error):
             pass  # whatever stood in the way, the engine waits its turn or says what is wrong
+        if self._cache is None:
+            return await self._read(token_key)
+        reading = self._cache.reading()
+        try:
+            found = await self._read(token_key)
+        except BaseException:
+            self._cache.drop(reading)
+            raise
+        if found is None:
+            self._cache.drop(reading)
+        else:
+            self._cache.store(reading, token_key, found)
+        return found
+
+    async def _read(self, token_key: str) -> tuple[Session, User] | None:
         async with translated_errors(self._backend):
             if self._hot_read is not None:
                 raw = await self._hot_read(token_key)
@@ -399,6 +506,20 @@ class SqlDatabaseAdapter(SqlVerbs):
             return None
         split = len(self._sessions.names)
         return self._sessions.record(row[:split]), self._users.record(row[split:])
+
+
+def _names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:
+    """The rows that ``where`` can have met; None: any."""
+    fields: dict[str, Kind] = {"id": kind}
+    if kind == "session":
+        fields |= {"token_key": "key", "user_id": "user"}
+    for name, kind in fields.items():
+        value = where.get(name)
+        if isinstance(value, str):
+            return [(kind, value)]
+        if isinstance(value, Condition) and value.operator == "in":
+            return [(kind, one) for one in value.value]
+    return None
 
 
 def _make_backend(url: str, pool_size: int, patience: float) -> Backend:

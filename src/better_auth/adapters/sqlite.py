@@ -22,6 +22,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from better_auth.adapters.backend import DatabaseBusy, Row, Shortcut
 from better_auth.adapters.one_hop import connect
+from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.wal_index import wal_index_reader
 
 BUSY_TIMEOUT = 5.0
@@ -121,6 +122,9 @@ class SqliteBackend:
         async with self.writing.begin() as connection:
             await self.begin_writing(connection)
             yield connection
+
+    def feed(self, cache: SessionCache, listen_url: str | None) -> None:
+        """What the shortcut found is remembered, and every check asks whether it still holds."""
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The shortcut is faster."""

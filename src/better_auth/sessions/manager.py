@@ -73,7 +73,9 @@ class SessionManager:
         self._events = events
         self._clock = clock
         self._model = session_model
-        self._refresh_when_left = config.expires_in - config.update_age
+        self._refresh_when_left = (
+            timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
+        )
         self._bars: list[Callable[[User], bool]] = []
         self.list_impersonations = False
         """Whether a user's own listing shows the sessions in which an admin impersonates them."""
@@ -169,14 +171,16 @@ class SessionManager:
         The one way in for every door. Refreshes the session when that is due; the principal then
         says so, and a door that was given a cookie sends it again.
         """
+        now = self._clock()
         for key in self.tokens.keys(token):
-            found = await self._database.session_with_user(key)
+            found = self._database.at_hand(key)
+            if found is None or self._needs_the_row(found[0], now):
+                found = await self._database.session_with_user(key)
             if found is not None:
                 break
         else:
             return None
         session, user = found
-        now = self._clock()
         if session.expires_at <= now:
             return None
         for is_barred in self._bars:
@@ -186,6 +190,12 @@ class SessionManager:
         if session.remember and session.expires_at - now <= self._refresh_when_left:
             return await self._refresh(session, user, now)
         return Principal(session, user)
+
+    def _needs_the_row(self, session: Session, now: datetime) -> bool:
+        """Whether ``session``, from memory, has expired or is about to be refreshed: then what
+        the database holds decides."""
+        left = session.expires_at - now
+        return left <= (self._refresh_when_left if session.remember else timedelta(0))
 
     async def _refresh(self, session: Session, user: User, now: datetime) -> Principal | None:
         """Move the end of an aged session, unless it was revoked in the meantime."""

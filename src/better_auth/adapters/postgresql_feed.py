@@ -1,0 +1,167 @@
+"""What changes in PostgreSQL, as it happens: triggers that notify, and a listener.
+
+The triggers are the database's, so a change counts whoever makes it: this process, another, or a
+person in ``psql``. PostgreSQL delivers notifications in the order of their commits. The listener
+therefore sends itself one from time to time: when that arrives, everything committed before it
+was sent has arrived as well.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from better_auth.adapters.session_cache import Name, SessionCache
+from better_auth.models import Session, User
+
+logger = logging.getLogger("better_auth.database")
+
+BEATS = 4
+"""Proofs of life within ``max_staleness``: so many may be late before the cache stands aside."""
+
+RETRY = 0.5
+"""Seconds between attempts to listen again."""
+
+_CHANNEL = "'better_auth_' || left(md5({schema}), 16)"
+_IN_ONE_NOTIFICATION = 100
+"""Ids of at most 65 bytes; a notification may hold 8000."""
+
+_FUNCTION = f"""\
+CREATE OR REPLACE FUNCTION better_auth_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    channel text := {_CHANNEL.format(schema="TG_TABLE_SCHEMA")};
+    names text;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM pg_notify(channel, '*');
+        RETURN NULL;
+    END IF;
+    FOR names IN
+        SELECT string_agg(TG_ARGV[0] || id, ' ')
+        FROM (SELECT id, (row_number() OVER () - 1) / {_IN_ONE_NOTIFICATION} AS part
+              FROM old_rows) AS numbered
+        GROUP BY part
+    LOOP
+        PERFORM pg_notify(channel, names);
+    END LOOP;
+    RETURN NULL;
+END $$"""  # noqa: S608  (nothing of it comes from outside)
+
+_TABLES = {Session.table_name: "s", User.table_name: "u"}
+_KINDS = {"s": "session", "u": "user"}
+
+
+def trigger_statements() -> dict[str, str]:
+    """The triggers by name, each as the statement that makes it."""
+    made = {}
+    for table, letter in _TABLES.items():
+        for operation, rows in (
+            ("update", "REFERENCING OLD TABLE AS old_rows "),
+            ("delete", "REFERENCING OLD TABLE AS old_rows "),
+            ("truncate", ""),
+        ):
+            name = f"better_auth_{table}_{operation}"
+            made[name] = (
+                f'CREATE TRIGGER {name} AFTER {operation.upper()} ON "{table}" {rows}'
+                f"FOR EACH STATEMENT EXECUTE FUNCTION better_auth_changed('{letter}')"
+            )
+    return made
+
+
+_PRESENT = sa.text(
+    "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
+)
+
+
+class PostgresFeed:
+    """Listens for as long as it is open, and tells the cache."""
+
+    def __init__(self, cache: SessionCache, connect: Callable[[], Awaitable[Any]]) -> None:
+        """``connect`` opens a connection of asyncpg's that stays with one session of the server's
+        (past a pooler in transaction mode, not through it)."""
+        self._cache = cache
+        self._connect = connect
+        self._task: asyncio.Task[None] | None = None
+        self._sent: dict[str, float] = {}
+        self.on_change: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Begin to listen, in the background."""
+        self._task = asyncio.get_running_loop().create_task(self._listen())
+
+    async def missing(self, connection: AsyncConnection) -> list[str]:
+        """The function and the triggers that are not there yet."""
+        present = set((await connection.execute(_PRESENT)).scalars())
+        missing = [sql for name, sql in trigger_statements().items() if name not in present]
+        return [_FUNCTION, *missing] if missing else []
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._cache.stand_aside()
+
+    async def _listen(self) -> None:
+        while True:
+            connection = None
+            try:
+                connection = await self._connect()
+                await self._follow(connection)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                logger.warning(
+                    "session cache: no notifications, asking the database: %s: %s",
+                    type(error).__name__,
+                    error,
+                )
+            finally:
+                self._cache.stand_aside()
+                if connection is not None:
+                    connection.terminate()
+            await asyncio.sleep(RETRY)
+
+    async def _follow(self, connection: Any) -> None:
+        """Hear notifications and prove to hear them. Raises when the connection is lost."""
+        channel = await connection.fetchval(f"SELECT {_CHANNEL.format(schema='current_schema()')}")
+        own = f"{channel}_{uuid4().hex[:16]}"
+        lost = asyncio.Event()
+
+        def interrupted(_connection: object) -> None:
+            self._cache.stand_aside()
+            lost.set()
+
+        connection.add_termination_listener(interrupted)
+        await connection.add_listener(channel, self._heard)
+        await connection.add_listener(own, self._beaten)
+        self._cache.clear()
+        self._sent.clear()
+        number = 0
+        while not lost.is_set():
+            number += 1
+            self._sent[str(number)] = self._cache.now()
+            await connection.execute("SELECT pg_notify($1, $2)", own, str(number))
+            try:
+                await asyncio.wait_for(lost.wait(), self._cache.max_staleness / BEATS)
+            except TimeoutError:
+                continue
+        raise asyncpg.InterfaceError("the listening connection was closed")
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        if payload == "*":
+            self._cache.clear()
+        else:
+            names: list[Name] = [(_KINDS[name[0]], name[1:]) for name in payload.split(" ")]  # type: ignore[misc]
+            self._cache.forget(names)
+        self.on_change()
+
+    def _beaten(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        sent = self._sent.pop(payload, None)
+        if sent is not None:
+            self._cache.proven(sent)

@@ -1,0 +1,170 @@
+"""Sessions in memory, on PostgreSQL: nobody is let in who is out.
+
+"After a revocation, ban, deletion, role or user change is acknowledged, no process of the
+deployment accepts or shows the old state for longer than max_staleness."
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from better_auth import BetterAuth, ConfigurationError
+from better_auth.adapters import SessionCache, SqlDatabaseAdapter
+from tests import databases
+from tests.conftest import Site
+from tests.support import bearer, make_auth
+
+DATABASES = [kind for kind in databases.kinds() if kind == "postgresql"]
+CACHED = {"session": {"cache": {"enabled": True}}}
+MakeSite = Callable[..., Site]
+
+
+def cache_of(auth: BetterAuth[Any]) -> SessionCache:
+    """The application's cache."""
+    assert isinstance(auth.database, SqlDatabaseAdapter)
+    assert auth.database.cache is not None
+    return auth.database.cache
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> float:
+    """How long it took for ``condition`` to come true."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it never came true"
+        time.sleep(0.001)
+    return time.monotonic() - began
+
+
+def in_psql(site: Site, *statements: str) -> None:
+    """Run statements as another program would, in the site's schema."""
+
+    async def work() -> None:
+        assert isinstance(site.auth.database, SqlDatabaseAdapter)
+        connection = await asyncpg.connect(site.auth.database.url, timeout=5)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(work())
+
+
+def answers(site: Site, token: str) -> int:
+    """The status of a check."""
+    return site.client().get("/get-session", headers=bearer(token)).status_code
+
+
+@pytest.fixture
+def cached(site_with: MakeSite) -> Site:
+    """A served application with its cache in use."""
+    site = site_with(**CACHED)
+    site.client().get("/ok")
+    until(lambda: cache_of(site.auth).is_current)
+    return site
+
+
+def remembered(site: Site) -> str:
+    """The token of a session that is in memory."""
+    token = site.session(site.user()).token
+    hits = cache_of(site.auth).statistics.hits
+    until(lambda: answers(site, token) == 200 and cache_of(site.auth).statistics.hits > hits)
+    return token
+
+
+def test_checks_need_no_database(cached: Site) -> None:
+    """Once read, a session is answered from memory."""
+    token = remembered(cached)
+    statistics = cache_of(cached.auth).statistics
+    before = statistics.hits, statistics.misses
+    assert [answers(cached, token) for _ in range(5)] == [200] * 5
+    assert (statistics.hits, statistics.misses) == (before[0] + 5, before[1])
+
+
+@pytest.mark.parametrize("door", ["sign-out", "revoke-sessions", "user", "purge"])
+def test_a_change_in_this_process_counts_at_once(cached: Site, door: str) -> None:
+    """Before its answer is sent."""
+    token = remembered(cached)
+    session = cached.run(cached.auth.sessions.resolve(token)).session
+    if door == "user":
+        user = cached.run(cached.auth.users.find(session.user_id))
+        cached.run(cached.auth.users.delete(user))
+    elif door == "purge":
+        cached.run(cached.auth.sessions.revoke_everyone())
+    else:
+        assert cached.client().post(f"/{door}", headers=bearer(token)).status_code == 200
+    assert answers(cached, token) == 401
+
+
+def test_a_changed_user_is_shown_at_once(cached: Site) -> None:
+    """A user's new name stands in the next answer."""
+    token = remembered(cached)
+    principal = cached.run(cached.auth.sessions.resolve(token))
+    cached.run(cached.auth.users.update(principal.user, {"name": "Grace"}))
+    answer = cached.client().get("/get-session", headers=bearer(token)).json()
+    assert answer["user"]["name"] == "Grace"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM session",
+        "UPDATE session SET expires_at = '2020-01-01'",
+        'DELETE FROM "user"',
+        'TRUNCATE "user" CASCADE',
+    ],
+)
+def test_a_change_by_another_program_counts(cached: Site, statement: str) -> None:
+    """By ``psql`` for example; the triggers are the database's."""
+    token = remembered(cached)
+    in_psql(cached, statement)
+    assert until(lambda: answers(cached, token) == 401) < 1.0
+
+
+def test_another_process(site_with: MakeSite, cached: Site) -> None:
+    """What one server revokes, the other refuses within the promise."""
+    assert isinstance(cached.auth.database, SqlDatabaseAdapter)
+    other = site_with(database=cached.auth.database.url, **CACHED)
+    token = remembered(cached)
+    delays = []
+    for _ in range(20):
+        token = remembered_again(cached)
+        assert answers(other, token) == 200
+        assert other.client().post("/sign-out", headers=bearer(token)).status_code == 200
+        delays.append(until(lambda token=token: answers(cached, token) == 401))  # type: ignore[misc]
+    assert max(delays) < 1.0, delays
+    print(f"stale for at most {max(delays) * 1000:.1f} ms")
+
+
+def remembered_again(site: Site) -> str:
+    """The token of one more session of the same user, in memory."""
+    user = site.run(site.auth.users.find_by_email("ada@example.com"))
+    token = site.session(user).token
+    until(lambda: answers(site, token) == 200)
+    return token
+
+
+def test_the_listener_is_killed_while_sessions_are_revoked(cached: Site) -> None:
+    """No acceptance beyond the promise, and the cache is in use again by itself."""
+    kill = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE query LIKE 'SELECT pg_notify%' AND pid <> pg_backend_pid()"
+    )
+    remembered(cached)
+    for _ in range(3):
+        token = remembered_again(cached)
+        until(lambda: cache_of(cached.auth).is_current)
+        in_psql(cached, kill, "DELETE FROM session")
+        assert until(lambda token=token: answers(cached, token) == 401) < 1.0  # type: ignore[misc]
+    until(lambda: cache_of(cached.auth).is_current)
+    token = remembered_again(cached)
+    hits = cache_of(cached.auth).statistics.hits
+    until(lambda: answers(cached, token) == 200 and cache_of(cached.auth).statistics.hits > hits)
+
+
+def test_mysql_cannot_tell() -> None:
+    """Refused by name, not ignored."""
+    with pytest.raises(ConfigurationError, match="cannot tell"):
+        make_auth(database="mysql://root@127.0.0.1/test", **CACHED)

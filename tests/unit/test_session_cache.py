@@ -1,0 +1,124 @@
+"""Sessions in memory: what is kept, what is not, and when nothing is believed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from better_auth.adapters import SessionCache
+from better_auth.models import Session, User
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Seconds:
+    """A clock of seconds to move."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def found(number: int, user: int = 1, text: str = "") -> tuple[Session, User]:
+    """A session of a user, as a read finds them."""
+    times = {"created_at": NOW, "updated_at": NOW}
+    return (
+        Session(
+            id=f"s{number}",
+            user_id=f"u{user}",
+            token_key=f"k{number}",
+            expires_at=NOW + timedelta(days=7),
+            authenticated_at=NOW,
+            user_agent=text or None,
+            **times,
+        ),
+        User(id=f"u{user}", name="Ada", email=f"u{user}@example.com", **times),
+    )
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    """The cache's clock."""
+    return Seconds()
+
+
+@pytest.fixture
+def cache(seconds: Seconds) -> SessionCache:
+    """A cache whose feed has just proven itself."""
+    cache = SessionCache(max_entries=3, max_bytes=20_000, max_staleness=1.0, now=seconds)
+    cache.proven(seconds())
+    return cache
+
+
+def keep(cache: SessionCache, number: int, user: int = 1, text: str = "") -> None:
+    """Store what a read found."""
+    cache.store(cache.reading(), f"k{number}", found(number, user, text))
+
+
+def test_believed_for_max_staleness_after_a_proof(cache: SessionCache, seconds: Seconds) -> None:
+    """To the moment, and again after the next proof, which counts from when it was sent."""
+    keep(cache, 1)
+    assert cache.get("k1") == found(1)
+    seconds.now += 1.0
+    assert cache.get("k1") is not None
+    seconds.now += 0.001
+    assert cache.get("k1") is None
+    cache.proven(seconds() - 0.9)
+    assert cache.get("k1") is not None
+    seconds.now += 0.101
+    assert cache.get("k1") is None
+    assert cache.statistics.stood_aside == 2
+
+
+@pytest.mark.parametrize("name", [("key", "k1"), ("session", "s1"), ("user", "u1")])
+def test_forget(cache: SessionCache, name: tuple[str, str]) -> None:
+    """By each name, and nothing else with it."""
+    keep(cache, 1)
+    keep(cache, 2, user=2)
+    cache.forget([name])  # type: ignore[list-item]
+    assert cache.get("k1") is None
+    assert cache.get("k2") is not None
+
+
+@pytest.mark.parametrize("name", [("key", "k1"), ("session", "s1"), ("user", "u1"), None])
+def test_what_changes_during_a_read_is_not_kept(
+    cache: SessionCache, name: tuple[str, str] | None
+) -> None:
+    """The read may have seen it as it was."""
+    reading = cache.reading()
+    if name is None:
+        cache.clear()
+    else:
+        cache.forget([name])  # type: ignore[list-item]
+    cache.store(reading, "k1", found(1))
+    assert cache.get("k1") is None
+    keep(cache, 1)
+    assert cache.get("k1") is not None, "the next read is kept"
+
+
+def test_nothing_is_kept_unproven(cache: SessionCache, seconds: Seconds) -> None:
+    """What is read while the feed is silent would be believed at its next word."""
+    seconds.now += 1.5
+    keep(cache, 1)
+    cache.proven(seconds())
+    assert cache.get("k1") is None
+    keep(cache, 1)
+    cache.stand_aside()
+    cache.proven(seconds())
+    assert cache.get("k1") is None
+
+
+def test_bounds(cache: SessionCache) -> None:
+    """In entries and in bytes; the oldest goes first, and all goes with its indexes."""
+    for number in range(1, 6):
+        keep(cache, number)
+    assert len(cache) == 3
+    assert cache.get("k2") is None
+    assert cache.get("k3") is not None
+    keep(cache, 6, text="x" * 10_000)
+    assert cache.bytes <= 20_000
+    assert cache.get("k6") is not None
+    keep(cache, 7, text="x" * 30_000)
+    assert cache.get("k7") is None, "larger than all there may be"
+    cache.forget([("user", "u1")])
+    assert (len(cache), cache.bytes) == (0, 0)
