@@ -83,7 +83,7 @@ def test_checks_need_no_database(cached: Site) -> None:
     assert (statistics.hits, statistics.misses) == (before[0] + 5, before[1])
 
 
-@pytest.mark.parametrize("door", ["sign-out", "revoke-sessions", "user", "purge"])
+@pytest.mark.parametrize("door", ["sign-out", "revoke-sessions", "user", "everyone"])
 def test_a_change_in_this_process_counts_at_once(cached: Site, door: str) -> None:
     """Before its answer is sent."""
     token = remembered(cached)
@@ -91,7 +91,7 @@ def test_a_change_in_this_process_counts_at_once(cached: Site, door: str) -> Non
     if door == "user":
         user = cached.run(cached.auth.users.find(session.user_id))
         cached.run(cached.auth.users.delete(user))
-    elif door == "purge":
+    elif door == "everyone":
         cached.run(cached.auth.sessions.revoke_everyone())
     else:
         assert cached.client().post(f"/{door}", headers=bearer(token)).status_code == 200

@@ -46,9 +46,12 @@ class Instant(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
-        """On SQLite straight from our own text, as the session check does it for every request."""
+        """The shortest way from what the driver gives, as the session check goes it for every
+        request."""
         if dialect.name == "sqlite":
             return _from_text
+        if dialect.name == "postgresql":
+            return _from_utc
         return super().result_processor(dialect, coltype)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
@@ -60,6 +63,11 @@ class Instant(TypeDecorator[datetime]):
 
 def _from_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
+
+
+def _from_utc(value: datetime | None) -> datetime | None:
+    """asyncpg's times are UTC; only another program's are finer than milliseconds."""
+    return value if value is None or not value.microsecond % 1000 else to_milliseconds(value)
 
 
 def stored_fields(model: type[Record]) -> Iterator[tuple[str, FieldInfo, Column]]:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -57,18 +57,29 @@ async def translated_errors(backend: Backend, *, patient: bool = False) -> Async
     try:
         async with asyncio.timeout(limit):
             yield
-    except sa.exc.IntegrityError as error:
-        if "foreign key" in str(error.orig).lower():
-            raise ReferenceViolation from error
-        raise UniqueViolation from error
     except Exception as error:
-        if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
-            raise
-        cause = getattr(error, "orig", None) or error
-        if _is_bad_value(cause):
-            raise BadRequest("A value is too long or holds what cannot be stored") from error
-        logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
-        raise DatabaseUnavailable from error
+        raise_translated(error, backend)
+
+
+def raise_translated(error: Exception, backend: Backend) -> NoReturn:
+    """Raise the library's own error for what a driver raised; anything else as it is."""
+    known = _translation(error, backend)
+    if known is None:
+        raise error
+    raise known from error
+
+
+def _translation(error: Exception, backend: Backend) -> Exception | None:
+    if isinstance(error, sa.exc.IntegrityError):
+        is_reference = "foreign key" in str(error.orig).lower()
+        return ReferenceViolation() if is_reference else UniqueViolation()
+    if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
+        return None
+    cause = getattr(error, "orig", None) or error
+    if _is_bad_value(cause):
+        return BadRequest("A value is too long or holds what cannot be stored")
+    logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
+    return DatabaseUnavailable()
 
 
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
@@ -494,10 +505,13 @@ class SqlDatabaseAdapter(SqlVerbs):
         return found
 
     async def _read(self, token_key: str) -> tuple[Session, User] | None:
-        async with translated_errors(self._backend):
-            if self._hot_read is not None:
+        if self._hot_read is not None:
+            try:
                 raw = await self._hot_read(token_key)
-                return None if raw is None else self._pair(raw)
+            except Exception as error:
+                raise_translated(error, self._backend)
+            return None if raw is None else self._pair(raw)
+        async with translated_errors(self._backend):
             key = self._sessions.table.c.token_key
             async with self.reading() as connection:
                 statement = self._session_with_user.where(key == token_key)
