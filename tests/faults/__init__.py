@@ -1,0 +1,1 @@
+"""What goes wrong with databases, done to real ones."""

@@ -1,0 +1,107 @@
+"""Database servers of the tests' own, to be stopped, killed and frozen."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class PostgresServer:
+    """A cluster in a directory of its own, listening on 127.0.0.1 only."""
+
+    def __init__(self, binaries: Path, directory: Path) -> None:
+        self._binaries = binaries
+        self._data = directory / "data"
+        self.port = free_port()
+        self.url = f"postgresql://tester@127.0.0.1:{self.port}/postgres"
+        # PostgreSQL refuses to run as root; as whom it does then, Debian has decided.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user is not None:
+            owner = pwd.getpwnam(self._user)
+            for folder in (directory, *directory.parents):
+                if folder.stat().st_uid == 0 and folder.is_relative_to("/tmp"):
+                    folder.chmod(folder.stat().st_mode | 0o011)
+            os.chown(directory, owner.pw_uid, owner.pw_gid)
+        self._run("initdb", "-D", str(self._data), "-U", "tester", "-A", "trust", "--no-sync")
+        self.start()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self._binaries / program), *arguments],
+            check=True,
+            user=self._user,
+            cwd=self._data.parent,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def start(self) -> None:
+        """Start, and wait until connections are taken."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._data} -c fsync=off"
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop at once, connections and all, as a crash does."""
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+    def pids(self) -> list[int]:
+        """The postmaster and all it has started."""
+        postmaster = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server is there and says nothing, as behind a cut network."""
+        pids = self.pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def postgres_server(directory: Path) -> Iterator[PostgresServer]:
+    """A server of the test's own. Skips, loudly, where PostgreSQL is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if on_path:
+        found.append(Path(on_path))
+    if not found:
+        pytest.skip("NOT TESTED: PostgreSQL's server is not installed")
+    server = PostgresServer(found[-1].parent, directory)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def until(seconds: float, pause: float = 0.02) -> Iterator[float]:
+    """Ticks for at most ``seconds``; how many have passed."""
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < seconds:
+        yield passed
+        time.sleep(pause)
