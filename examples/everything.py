@@ -11,12 +11,17 @@ import json
 import os
 from pathlib import Path
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, WebSocket
 
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.development import development_secret
 from better_auth.events import UserCreated, UserCreating
-from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
+from better_auth.handlers import (
+    CurrentSession,
+    OptionalSession,
+    closing_on_revocation,
+    mount_auth,
+)
 from better_auth.plugins import (
     AdminPlugin,
     EmailPasswordPlugin,
@@ -110,11 +115,9 @@ async def maybe(session: OptionalSession) -> dict[str, str | None]:
 
 @app.websocket("/ws")
 async def ws(socket: WebSocket, session: CurrentSession) -> None:
-    """Say who is there, then repeat what they say."""
+    """Say who is there, then repeat what they say, until their session is revoked anywhere."""
     await socket.accept()
     await socket.send_json({"userId": session.user.id, "email": session.user.email})
-    try:
-        while True:
-            await socket.send_text(await socket.receive_text())
-    except WebSocketDisconnect:
-        return
+    async with closing_on_revocation(socket, session):
+        async for text in socket.iter_text():
+            await socket.send_text(text)

@@ -177,6 +177,8 @@ class BetterAuth(Generic[UserT]):
             elif await self.database.pending_migration():
                 raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
             await self.database.connect()
+            if isinstance(self.database, SqlDatabaseAdapter):
+                self.database.on_change = self.sessions.watch.nudge
             for plugin in self.plugins:
                 await plugin.start()
             if self.config.session.purge_interval is not None:
@@ -194,6 +196,7 @@ class BetterAuth(Generic[UserT]):
                 self._stopping.set()
                 await self._purging
                 self._purging = None
+            await self.sessions.watch.stop()
             for plugin in reversed(self.plugins):
                 await plugin.stop()
             self.context.passwords.close()

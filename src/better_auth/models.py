@@ -6,9 +6,9 @@ what every layer between the two handles. Records are frozen: a change is a new 
 (:meth:`Record.revised`) and a statement to the database, never an assignment.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Self
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, Protocol, Self
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -171,6 +171,14 @@ class Verification(Record):
 UserT = TypeVar("UserT", bound=User, default=User)
 
 
+class Endings(Protocol):
+    """Who knows when a session ends: the session manager."""
+
+    def until_ended(self, session: Session) -> Awaitable[None]:
+        """Done when ``session`` has been revoked or has expired."""
+        ...
+
+
 @dataclass(slots=True)
 class Principal(Generic[UserT]):
     """Who is asking: a live session and its user, as one resolver answers it to every door.
@@ -182,3 +190,16 @@ class Principal(Generic[UserT]):
     session: Session
     user: UserT
     refreshed: bool = False
+    endings: Endings | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def revoked(self) -> Awaitable[None]:
+        """To be awaited: done when the session has been revoked, anywhere, or has expired.
+
+        For what stays open longer than a request, a WebSocket or a stream, so that signing a
+        device out closes what it has open. A new token for the same session ends nothing. Raises
+        ``RuntimeError`` for a principal that no session manager made.
+        """
+        if self.endings is None:
+            raise RuntimeError("this principal was made by hand; nobody watches its session")
+        return self.endings.until_ended(self.session)

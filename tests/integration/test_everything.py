@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pyotp
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.support import COOKIE, PASSWORD, SECRET, Browser, bearer
@@ -167,3 +168,22 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str, value: str) -> None:
     assert done.returncode != 0
     setting = name.removeprefix("BETTER_AUTH_").lower().replace("__", ".")
     assert name in done.stderr or setting in done.stderr
+
+
+def test_signing_a_device_out_closes_what_it_has_open(run: Callable[..., Example]) -> None:
+    """`session.revoked`: the WebSocket of a device that is signed out elsewhere closes."""
+    example = run()
+    with closing(Browser(example.origin)) as laptop, closing(Browser(example.origin)) as phone:
+        assert laptop.sign_up().status_code == 200
+        assert phone.sign_in().status_code == 200
+        address = example.origin.replace("http", "ws") + "/ws"
+        headers = {"Cookie": f"{COOKIE}={phone.http.cookies[COOKIE]}"}
+        with connect(address, additional_headers=headers) as socket:
+            socket.recv(5)
+            socket.send("still here")
+            assert socket.recv(5) == "still here"
+            assert laptop.post("/revoke-other-sessions").json() == {"count": 1}
+            with pytest.raises(ConnectionClosedError) as closed:
+                socket.recv(5)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008

@@ -81,9 +81,12 @@ class Backend(Protocol):
         """``statement`` by ``key`` straight on the driver, if that is faster."""
         ...
 
-    def feed(self, cache: SessionCache, listen_url: str | None) -> Feed | None:
-        """What keeps ``cache`` right; None: it is not needed here, where reads are exact and as
-        fast. Raises ``ConfigurationError`` where there can be none."""
+    def feed(
+        self, cache: SessionCache, listen_url: str | None, on_change: Callable[[], None]
+    ) -> Feed | None:
+        """What keeps ``cache`` right and calls ``on_change`` after every change; None: it is not
+        needed here, where reads are exact and as fast. Raises ``ConfigurationError`` where there
+        can be none."""
         ...
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ Text compares byte by byte (see ``schema.py``), times are UTC, and statements ru
 COMMITTED: what a transaction has locked is what it then reads.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -77,7 +77,9 @@ class MySqlBackend:
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The engine's way is the driver's."""
 
-    def feed(self, cache: SessionCache, listen_url: str | None) -> NoReturn:
+    def feed(
+        self, cache: SessionCache, listen_url: str | None, on_change: Callable[[], None]
+    ) -> NoReturn:
         raise ConfigurationError(
             "session.cache: MySQL and MariaDB cannot tell what changes; "
             "without the cache every check asks the database"

@@ -104,7 +104,9 @@ class PostgresBackend:
         )
         return self._hot.read
 
-    def feed(self, cache: SessionCache, listen_url: str | None) -> PostgresFeed:
+    def feed(
+        self, cache: SessionCache, listen_url: str | None, on_change: Callable[[], None]
+    ) -> PostgresFeed:
         dsn = listen_url or self._dsn
 
         async def connect() -> Any:
@@ -112,7 +114,7 @@ class PostgresBackend:
                 dsn, timeout=self.patience, command_timeout=cache.max_staleness
             )
 
-        return PostgresFeed(cache, connect)
+        return PostgresFeed(cache, connect, on_change)
 
     async def close(self) -> None:
         if self._hot is not None:

@@ -82,14 +82,19 @@ _PRESENT = sa.text(
 class PostgresFeed:
     """Listens for as long as it is open, and tells the cache."""
 
-    def __init__(self, cache: SessionCache, connect: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        cache: SessionCache,
+        connect: Callable[[], Awaitable[Any]],
+        on_change: Callable[[], None],
+    ) -> None:
         """``connect`` opens a connection of asyncpg's that stays with one session of the server's
         (past a pooler in transaction mode, not through it)."""
         self._cache = cache
         self._connect = connect
+        self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         self._sent: dict[str, float] = {}
-        self.on_change: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begin to listen, in the background."""
@@ -159,7 +164,7 @@ class PostgresFeed:
         else:
             names: list[Name] = [(_KINDS[name[0]], name[1:]) for name in payload.split(" ")]  # type: ignore[misc]
             self._cache.forget(names)
-        self.on_change()
+        self._on_change()
 
     def _beaten(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         sent = self._sent.pop(payload, None)

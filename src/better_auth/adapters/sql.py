@@ -345,6 +345,8 @@ class SqlDatabaseAdapter(SqlVerbs):
         self._is_open = False
         self._cache: SessionCache | None = None
         self._feed: Feed | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when the database tells of a change, where it does."""
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
@@ -412,7 +414,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         SQLite needs no cache: what it finds is remembered, exactly, in any case. Raises
         ``ConfigurationError`` where the database cannot tell what changes.
         """
-        self._feed = self._backend.feed(cache, listen_url)
+        self._feed = self._backend.feed(cache, listen_url, lambda: self.on_change())
         self._cache = cache if self._feed is not None else None
 
     @property

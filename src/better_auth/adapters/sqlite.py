@@ -9,7 +9,7 @@ microseconds, and a hop to another thread would cost several times that.
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,9 @@ class SqliteBackend:
             await self.begin_writing(connection)
             yield connection
 
-    def feed(self, cache: SessionCache, listen_url: str | None) -> None:
+    def feed(
+        self, cache: SessionCache, listen_url: str | None, on_change: Callable[[], None]
+    ) -> None:
         """What the shortcut found is remembered, and every check asks whether it still holds."""
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:

@@ -9,12 +9,20 @@ if TYPE_CHECKING:
     from better_auth.handlers.fastapi import (
         CurrentSession,
         OptionalSession,
+        closing_on_revocation,
         current_session,
         mount_auth,
         optional_session,
     )
 
-__all__ = ["CurrentSession", "OptionalSession", "current_session", "mount_auth", "optional_session"]
+__all__ = [
+    "CurrentSession",
+    "OptionalSession",
+    "closing_on_revocation",
+    "current_session",
+    "mount_auth",
+    "optional_session",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ except ImportError:
     raise MissingExtra("better_auth.handlers", "fastapi") from None
 
 from better_auth.handlers import starlette
+from better_auth.handlers.starlette import closing_on_revocation
 
 _REQUIRED = "better_auth session"
 _OPTIONAL = "better_auth optional session"
@@ -106,4 +107,11 @@ def _show_both_ways(document: dict[str, Any], schemes: dict[str, Any]) -> None:
                 operation["security"] = [*others, *ways, {}]
 
 
-__all__ = ["CurrentSession", "OptionalSession", "current_session", "mount_auth", "optional_session"]
+__all__ = [
+    "CurrentSession",
+    "OptionalSession",
+    "closing_on_revocation",
+    "current_session",
+    "mount_auth",
+    "optional_session",
+]

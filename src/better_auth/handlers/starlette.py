@@ -8,6 +8,7 @@ async def me(request: Request) -> JSONResponse:
     return JSONResponse({"user_id": session.user.id})
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -133,6 +134,29 @@ async def current_session(connection: HTTPConnection) -> Principal:
     return principal
 
 
+@asynccontextmanager
+async def closing_on_revocation(socket: WebSocket, session: Principal) -> AsyncIterator[None]:
+    """Close ``socket`` (1008) as soon as ``session`` is revoked, by whatever process, or expires.
+
+    What waits to receive inside the block then sees the disconnection, as if the client had gone::
+
+        async with closing_on_revocation(socket, session):
+            async for text in socket.iter_text():
+                await socket.send_text(text)
+    """
+
+    async def close() -> None:
+        await session.revoked
+        await socket.close(1008, "The session has ended")
+
+    watching = asyncio.create_task(close())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
 async def answer_error(connection: HTTPConnection, error: Exception) -> Response:
     """An ``AuthError`` as the response the endpoints give it.
 
@@ -155,6 +179,7 @@ async def answer_error(connection: HTTPConnection, error: Exception) -> Response
 __all__ = [
     "SessionMiddleware",
     "answer_error",
+    "closing_on_revocation",
     "current_session",
     "mount_auth",
     "optional_session",

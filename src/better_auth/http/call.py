@@ -120,7 +120,7 @@ class Call:
             user, self.client, remember=remember, fields=fields
         )
         self.set_session_cookie(session)
-        self._principal, self._resolved = Principal(session, user), True
+        self._principal, self._resolved = self.context.sessions.principal(session, user), True
         return session
 
     async def renew_session(self, caller: Principal) -> Session:
@@ -128,7 +128,8 @@ class Call:
         of privilege."""
         session = await self.context.sessions.rotate(caller.session)
         self.set_session_cookie(session)
-        self._principal, self._resolved = Principal(session, caller.user), True
+        self._principal = self.context.sessions.principal(session, caller.user)
+        self._resolved = True
         return session
 
     def set_session_cookie(self, session: Session) -> None:

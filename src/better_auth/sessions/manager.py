@@ -35,6 +35,7 @@ from better_auth.events import (
 )
 from better_auth.models import Principal, Record, Session, User, Verification, impersonator
 from better_auth.sessions.tokens import TokenVault, new_token
+from better_auth.sessions.watch import SessionWatch
 
 USER_AGENT_LENGTH = 512
 
@@ -77,6 +78,9 @@ class SessionManager:
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
         self._bars: list[Callable[[User], bool]] = []
+        self.watch = SessionWatch(
+            database, events, clock, config.cache.max_staleness.total_seconds()
+        )
         self.list_impersonations = False
         """Whether a user's own listing shows the sessions in which an admin impersonates them."""
 
@@ -189,7 +193,15 @@ class SessionManager:
         session.__dict__["token"] = token  # whoever shares this record came with the same token
         if session.remember and session.expires_at - now <= self._refresh_when_left:
             return await self._refresh(session, user, now)
-        return Principal(session, user)
+        return Principal(session, user, False, self)
+
+    def principal(self, session: Session, user: User) -> Principal:
+        """Who holds ``session``, for those who have just made or changed it."""
+        return Principal(session, user, False, self)
+
+    async def until_ended(self, session: Session) -> None:
+        """Return when ``session`` has been revoked, by whatever process, or has expired."""
+        await self.watch.until_ended(session)
 
     def _needs_the_row(self, session: Session, now: datetime) -> bool:
         """Whether ``session``, from memory, has expired or is about to be refreshed: then what
@@ -203,7 +215,7 @@ class SessionManager:
         if session.ends_at is not None:
             expires_at = min(expires_at, session.ends_at)
         if self.config.disable_refresh or expires_at <= session.expires_at:
-            return Principal(session, user)
+            return Principal(session, user, False, self)
         changes: dict[str, Any] = {"expires_at": expires_at, "updated_at": now}
         current_key = self.tokens.key(session.token)
         if session.token_key != current_key:
@@ -213,20 +225,20 @@ class SessionManager:
         try:
             changes = (await self._events.emit(SessionUpdating(session, changes))).changes
         except AuthError:
-            return Principal(session, user)
+            return Principal(session, user, False, self)
         seen = {"expires_at": session.expires_at, "token_key": session.token_key}
         try:
             is_moved = await self._database.update(Session, changes, id=session.id, **seen)
         except DatabaseUnavailable:
-            return Principal(session, user)  # it was read, and is live: later will do
+            return Principal(session, user, False, self)  # it was read, and is live: later will do
         if is_moved:
             session = session.revised(changes)
             await self._events.emit(SessionUpdated(session, changes))
-            return Principal(session, user, refreshed=True)
+            return Principal(session, user, True, self)
         for key in self.tokens.keys(session.token):
             found = await self._database.session_with_user(key)
             if found is not None and found[0].expires_at > now:
-                return Principal(found[0].revised(token=session.token), found[1])
+                return self.principal(found[0].revised(token=session.token), found[1])
         return None
 
     def is_fresh(self, session: Session) -> bool:

@@ -69,7 +69,7 @@ class Impersonations:
         if user is None:
             return None
         handle = self._context.sessions.tokens.handle(own.id)
-        return Principal(own.revised(token=handle), user)
+        return self._context.sessions.principal(own.revised(token=handle), user)
 
     def hand_back(self, call: Call, own: Principal) -> None:
         """Set the browser's session cookie to the admin's own session, or clear it."""

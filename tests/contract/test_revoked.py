@@ -1,0 +1,117 @@
+"""``session.revoked``: what is open closes when its session ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from better_auth.models import Principal
+from tests.conftest import Site
+from tests.support import MovableClock, bearer
+
+MakeSite = Callable[..., Site]
+SOON = {"session": {"cache": {"max_staleness": 0.1}}}
+"""How often sessions ended elsewhere are looked for; the promise, at its shortest."""
+
+
+def principal(site: Site) -> Principal:
+    """Somebody with a session."""
+    found = site.run(site.auth.sessions.resolve(site.session(site.user()).token))
+    assert found is not None
+    return found
+
+
+async def waited(revoked: Awaitable[None], seconds: float) -> bool:
+    """Whether it is done within ``seconds``."""
+    try:
+        await asyncio.wait_for(asyncio.ensure_future(revoked), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def watching(site: Site, who: Principal) -> Any:
+    """Somebody who waits, in the server's loop, once the first look is over."""
+
+    async def start() -> asyncio.Task[bool]:
+        task = asyncio.create_task(waited(who.revoked, 10))
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        return task
+
+    return site.run(start())
+
+
+async def outcome(task: "asyncio.Task[bool]") -> bool:
+    """What the task answers."""
+    return await task
+
+
+@pytest.mark.parametrize("path", ["/sign-out", "/revoke-sessions", "/revoke-session"])
+def test_revoked_here(site_with: MakeSite, path: str) -> None:
+    """Told at once; nobody looks every hour here."""
+    site = site_with(session={"cache": {"max_staleness": 3600}})
+    who = principal(site)
+    task = watching(site, who)
+    body = {"token": who.session.token} if path == "/revoke-session" else None
+    answer = site.client().post(path, headers=bearer(who.session.token), json=body)
+    assert answer.status_code == 200
+    assert site.run(outcome(task))
+
+
+def test_revoked_by_another_process(site_with: MakeSite) -> None:
+    """Found by looking, or by what the database tells."""
+    site = site_with(**SOON)
+    who = principal(site)
+    task = watching(site, who)
+    database = site.auth.database
+    site.run(database.delete(type(who.session), id=who.session.id))  # past the session manager
+    assert site.run(outcome(task))
+
+
+def test_expired(site_with: MakeSite, clock: MovableClock) -> None:
+    """Time ends a session as well."""
+    site = site_with(**SOON)
+    task = watching(site, principal(site))
+    clock.move(days=8)
+    assert site.run(outcome(task))
+
+
+def test_ended_before_anybody_waited(site_with: MakeSite) -> None:
+    """It is done when it is first awaited."""
+    site = site_with(**SOON)
+    who = principal(site)
+    site.run(site.auth.sessions.revoke(who.session))
+    assert site.run(waited(who.revoked, 5))
+
+
+def test_a_new_token_and_another_session_end_nothing(site_with: MakeSite) -> None:
+    """The device stays where it is."""
+    site = site_with(**SOON)
+    who = principal(site)
+
+    async def work() -> bool:
+        sessions = site.auth.sessions
+        other = await sessions.create(who.user)
+        task = asyncio.create_task(waited(who.revoked, 0.5))
+        await sessions.rotate(who.session)
+        await sessions.revoke(other)
+        return await task
+
+    assert not site.run(work())
+
+
+def test_stopping_lets_go(site_with: MakeSite) -> None:
+    """An application that stops leaves nobody waiting."""
+    site = site_with(**SOON)
+    task = watching(site, principal(site))
+    site.run(site.auth.stop())
+    assert site.run(outcome(task))
+
+
+def test_a_principal_made_by_hand(site: Site) -> None:
+    """Nobody watches its session, and it says so."""
+    who = principal(site)
+    with pytest.raises(RuntimeError, match="by hand"):
+        _ = Principal(who.session, who.user).revoked
