@@ -2,15 +2,18 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 
@@ -105,3 +108,47 @@ def until(seconds: float, pause: float = 0.02) -> Iterator[float]:
     while (passed := time.monotonic() - began) < seconds:
         yield passed
         time.sleep(pause)
+
+
+class AuthServer:
+    """``better-auth serve`` in a process of its own, on a free port of 127.0.0.1."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        own = {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")}
+        command = Path(sys.executable).with_name("better-auth")
+        self.process = subprocess.Popen(
+            [str(command), "serve", "--port", "0"],
+            cwd=directory,
+            env=own | {f"BETTER_AUTH_{name}": value for name, value in settings.items()},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        printed = ""
+        while "/list-sessions" not in printed:
+            line = self.process.stdout.readline()
+            assert line, "the server ended"
+            printed += line
+        found = re.search(r"http://[^/\s]+/auth", printed)
+        assert found is not None
+        self.url = found.group()
+        with httpx.Client(transport=httpx.HTTPTransport(retries=20)) as client:
+            assert client.get(f"{self.url}/ok").status_code == 200
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@contextmanager
+def auth_server(directory: Path, **settings: str) -> Iterator[AuthServer]:
+    """A server that is gone afterwards; ``settings`` without their prefix."""
+    server = AuthServer(directory, **settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.kill()
