@@ -18,7 +18,8 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from better_auth import AuthConfig, BetterAuth, RateLimitConfig
+from better_auth import AuthConfig, BetterAuth, RateLimitConfig, SessionConfig
+from better_auth.config import CacheConfig
 from better_auth.handlers import CurrentSession, mount_auth
 from better_auth.http.asgi import AsgiApp, Receive, Scope, Send
 from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
@@ -28,18 +29,23 @@ SECRET = "the benchmarks' own secret, 32 characters or more"
 Options = dict[str, Any]
 
 
-def make_auth(database: str) -> BetterAuth:
-    """The library as it comes, on an SQLite file, without the rate limit that would end a run."""
+def make_auth(database: str, cache: bool = False) -> BetterAuth:
+    """The library as it comes, on an SQLite file or the database of a URL, without the rate limit
+    that would end a run."""
     return BetterAuth(
-        AuthConfig(SECRET, rate_limit=RateLimitConfig(enabled=False)),
-        database=f"sqlite:///{database}",
+        AuthConfig(
+            SECRET,
+            rate_limit=RateLimitConfig(enabled=False),
+            session=SessionConfig(cache=CacheConfig(enabled=cache)),
+        ),
+        database=database if "://" in database else f"sqlite:///{database}",
         plugins=[EmailPasswordPlugin(), SessionManagementPlugin()],
     )
 
 
 def library(options: Options) -> AsgiApp:
     """The library by itself."""
-    return make_auth(options["database"])
+    return make_auth(options["database"], options.get("cache", False))
 
 
 def bare(options: Options) -> AsgiApp:

@@ -10,7 +10,7 @@ from statistics import median
 
 import argon2
 
-from benchmarks import load
+from benchmarks import load, postgresql
 from benchmarks.apps import SECRET, make_auth
 from benchmarks.data import PASSWORD, Filled, fill
 from benchmarks.lab import Lab, Side, describe, rate_of
@@ -330,5 +330,8 @@ ROWS: dict[str, Callable[[Lab], Row]] = {
     "memory": memory,
     "start-fresh": start_up_fresh,
     "start-existing": start_up_existing,
+    "postgresql": postgresql.get_session,
+    "postgresql-memory": postgresql.get_session_cached,
+    "postgresql-resolve": postgresql.resolve,
 }
 """Every row by the name ``--only`` takes."""

@@ -1,9 +1,9 @@
 """Databases for tests: an empty one of each kind, whenever asked.
 
-``BETTER_AUTH_TEST_DATABASES`` (for example ``sqlite,postgresql``) says which kinds the tests must
+``TEST_DATABASES`` (for example ``sqlite,postgresql``) says which kinds the tests must
 run on, and it is an error if one cannot be reached; without it they run on those that can, and
-the closing lines name the others. Where the servers are: ``BETTER_AUTH_TEST_POSTGRESQL`` and
-``BETTER_AUTH_TEST_MYSQL``, URLs of a database in which schemas (PostgreSQL) or beside which
+the closing lines name the others. Where the servers are: ``TEST_POSTGRESQL`` and
+``TEST_MYSQL``, URLs of a database in which schemas (PostgreSQL) or beside which
 databases (MySQL, MariaDB) may be made and dropped.
 """
 
@@ -18,17 +18,15 @@ import asyncpg
 import pymysql
 import sqlalchemy as sa
 
-POSTGRESQL = os.environ.get(
-    "BETTER_AUTH_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres"
-)
-MYSQL = os.environ.get("BETTER_AUTH_TEST_MYSQL", "mysql://root@127.0.0.1:3306/test")
+POSTGRESQL = os.environ.get("TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
+MYSQL = os.environ.get("TEST_MYSQL", "mysql://root@127.0.0.1:3306/test")
 KINDS = ("sqlite", "postgresql", "mysql")
 
 
 @cache
 def kinds() -> list[str]:
     """The kinds of database to test on."""
-    demanded = os.environ.get("BETTER_AUTH_TEST_DATABASES")
+    demanded = os.environ.get("TEST_DATABASES")
     if demanded is not None:
         return [kind.strip() for kind in demanded.split(",")]
     return [kind for kind in KINDS if is_reachable(kind)]

@@ -10,6 +10,9 @@ from better_auth import AuthConfig, BetterAuth, ConfigurationError, SameSite
 from tests.conftest import Site
 from tests.support import COOKIE, SECRET, bearer, session_cookie, set_cookies
 
+DATABASES = ["sqlite"]
+"""No database has a say in this."""
+
 WEEK = 7 * 24 * 60 * 60
 
 

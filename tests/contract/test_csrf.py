@@ -8,6 +8,9 @@ import pytest
 from tests.conftest import Site
 from tests.support import COOKIE, PASSWORD, bearer
 
+DATABASES = ["sqlite"]
+"""No database has a say in this."""
+
 MakeSite = Callable[..., Site]
 EVIL = "https://evil.example"
 

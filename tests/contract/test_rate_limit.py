@@ -9,6 +9,9 @@ from better_auth.http.messages import AuthRequest
 from tests.conftest import Site
 from tests.support import PASSWORD, make_config
 
+DATABASES = ["sqlite"]
+"""No database has a say in this."""
+
 MakeSite = Callable[..., Site]
 BODY = {"email": "no@example.com", "password": PASSWORD}
 LIMITED = {"rate_limit": {"enabled": True}}
