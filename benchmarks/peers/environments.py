@@ -160,5 +160,6 @@ def run(
 def reason_in(output: str) -> str:
     """The one line of a failed program's output that best says why."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    of_npm = [line for line in lines if re.match(r"npm error (?!code )", line)]
     telling = [line for line in lines if re.search(r"\b\w*error\b", line, re.IGNORECASE)]
-    return (telling or lines or [""])[-1][:200]
+    return (of_npm[:1] or telling[-1:] or lines[-1:] or [""])[0][:200]

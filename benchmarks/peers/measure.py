@@ -13,7 +13,7 @@ from benchmarks.peers.peers import OURS, Api, Peer
 from benchmarks.peers.process import serving
 from benchmarks.peers.users import SignedIn, sign_up, sign_up_with_sessions
 from benchmarks.report import Failure, Row, at_least, by_ratio
-from benchmarks.servers import Listening, Server, ServerFailed
+from benchmarks.servers import Listening, Server, ServerFailed, fetch
 
 SESSIONS = 100
 
@@ -104,18 +104,23 @@ class Race:
         theirs = question.enter(server.port, peer.api)
         question.verify(ours)
         question.verify(theirs)
-        compared = self._lab.compare(
-            Side(self._ours, [question.request(ours)]), Side(server, [question.request(theirs)])
-        )
+        asked, asked_theirs = question.request(ours), question.request(theirs)
+        compared = self._lab.compare(Side(self._ours, [asked]), Side(server, [asked_theirs]))
         question.verify(ours)
         question.verify(theirs)
+        size = len(fetch(self._ours.port, asked)[2])
+        their_size = len(fetch(server.port, asked_theirs)[2])
         return by_ratio(
             f"{question.route}: {peer.name}",
             f"{rate_of(compared.subject):,.0f}/s",
             f"{rate_of(compared.floor):,.0f}/s",
             compared.ratio,
             None if target is None else at_least(target),
-            [version, *compared.notes, _by_processor(compared)],
+            [
+                f"{version}; answers of {their_size:,} bytes, ours {size:,}",
+                *compared.notes,
+                _by_processor(compared),
+            ],
         )
 
 

@@ -45,8 +45,8 @@ def serving(peer: Peer, installed: Path, lab: Lab, postgres: str) -> Iterator[Pe
             try:
                 wait_until_open(port, process)
             except ServerFailed as failure:
-                said = reason_in(log.read_text())
-                raise PeerFailed(f"did not start: {said or failure}") from None
+                said = reason_in(log.read_text()) or str(failure).partition(";")[0]
+                raise PeerFailed(f"did not start: {said}") from None
             yield PeerServer(process, port)
         finally:
             end(process)
