@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks import load
 from benchmarks.data import Filled, fill
 from benchmarks.machine import Cores, cpu_seconds
-from benchmarks.servers import Server
+from benchmarks.servers import Listening
 
 WARM_UP = 0.5
 """Seconds of load before the first turn of each server."""
@@ -41,7 +41,7 @@ class Turn:
 class Side:
     """A server and what it is asked."""
 
-    server: Server
+    server: Listening
     requests: Sequence[bytes]
 
 

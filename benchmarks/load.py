@@ -2,8 +2,8 @@
 
 A process of its own, so that it has a core of its own: :func:`run` starts it, hands it a
 :class:`Plan` and reads the :class:`Result` of each stream. Requests are bytes made beforehand,
-responses are read no further than needed to tell where one ends (``Content-Length``), and no
-connection has more than one request under way.
+responses are read no further than needed to tell where one ends (``Content-Length``, or the last
+chunk of a chunked one), and no connection has more than one request under way.
 """
 
 import asyncio
@@ -204,12 +204,17 @@ class _Connection(asyncio.Protocol):
             return
         at = data.find(b"content-length: ", 0, head_end)
         if at < 0:
-            at = data.lower().find(b"content-length: ", 0, head_end)
-        if at < 0:
-            self.running.note_unexpected("an answer without Content-Length")
-            self.close()
-            return
-        if len(data) < head_end + 4 + int(data[at + 16 : data.find(b"\r", at)]):
+            head = data[:head_end].lower()
+            at = head.find(b"content-length: ")
+            if at < 0 and b"\r\ntransfer-encoding: chunked" not in head:
+                self.running.note_unexpected("an answer of unknown length")
+                self.close()
+                return
+        if (
+            not data.endswith(b"\r\n0\r\n\r\n")
+            if at < 0
+            else len(data) < head_end + 4 + int(data[at + 16 : data.find(b"\r", at)])
+        ):
             self.pending = data
             return
         self.pending = b""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_HEADINGS = ("row", "measured", "floor", "ratio", "target", "")
+ROW_MEASURED_FLOOR = ("row", "measured", "floor", "ratio", "target", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ def at_most(limit: float, unit: str = "") -> Target:
 class Row:
     """One line of the table.
 
-    ``judged`` is the figure the target is about: the ratio, unless the target has a unit.
+    ``judged`` is the figure the target is about: the ratio, unless the target has a unit. Without
+    a target the row only informs.
     ``notes`` are printed below the table.
     """
 
@@ -42,14 +43,14 @@ class Row:
     measured: str
     floor: str
     ratio: float
-    target: Target
+    target: Target | None
     judged: float
     notes: Sequence[str] = field(default=())
 
     @property
     def is_good(self) -> bool:
         """Whether the target is met."""
-        return self.target.is_met_by(self.judged)
+        return self.target is None or self.target.is_met_by(self.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,19 @@ def by_ratio(
     measured: str,
     floor: str,
     ratio: float,
-    target: Target,
+    target: Target | None,
     notes: Sequence[str] = (),
 ) -> Row:
     """A row whose ratio is what counts."""
     return Row(name, measured, floor, ratio, target, ratio, notes)
 
 
-def render(outcomes: Sequence[Row | Failure]) -> str:
+def render(
+    outcomes: Sequence[Row | Failure], headings: tuple[str, ...] = ROW_MEASURED_FLOOR
+) -> str:
     """The table, the notes of its rows, and what failed."""
-    cells = [_HEADINGS, *(_cells(outcome) for outcome in outcomes)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
+    cells = [headings, *(_cells(outcome) for outcome in outcomes)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
     lines = ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     for outcome in outcomes:
@@ -89,9 +92,10 @@ def render(outcomes: Sequence[Row | Failure]) -> str:
 def _cells(outcome: Row | Failure) -> tuple[str, ...]:
     if isinstance(outcome, Failure):
         return (outcome.name, "-", "-", "-", "-", "FAILED")
-    verdict = "ok" if outcome.is_good else "MISS"
-    ratio = f"{outcome.ratio:.2f}"
-    return (outcome.name, outcome.measured, outcome.floor, ratio, outcome.target.text, verdict)
+    figures = (outcome.name, outcome.measured, outcome.floor, f"{outcome.ratio:.2f}")
+    if outcome.target is None:
+        return (*figures, "-", "")
+    return (*figures, outcome.target.text, "ok" if outcome.is_good else "MISS")
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -7,16 +7,28 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from benchmarks.machine import Core
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class ServerFailed(Exception):
     """A server process ended, or did not answer in time."""
+
+
+class Listening(Protocol):
+    """A server process that takes connections on a port of 127.0.0.1."""
+
+    port: int
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        ...
 
 
 class Server:
@@ -95,13 +107,18 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 
 def request(
-    path: str, *, headers: Sequence[tuple[str, str]] = (), method: str = "GET", body: bytes = b""
+    path: str,
+    *,
+    headers: Sequence[tuple[str, str]] = (),
+    method: str = "GET",
+    body: bytes = b"",
+    content_type: str = "application/json",
 ) -> bytes:
     """The bytes of an HTTP/1.1 request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: */*"]
     lines += [f"{name}: {value}" for name, value in headers]
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
@@ -115,10 +132,25 @@ def fetch(port: int, request: bytes) -> tuple[int, list[tuple[str, str]], bytes]
         head, _, body = received.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = [(name.lower(), value) for name, _, value in (x.partition(": ") for x in lines)]
-        length = int(dict(headers).get("content-length", "0"))
-        while len(body) < length:
-            body += _more(connection)
+        if dict(headers).get("transfer-encoding") == "chunked":
+            while not body.endswith(b"\r\n" + LAST_CHUNK) and body != LAST_CHUNK:
+                body += _more(connection)
+            body = _unchunked(body)
+        else:
+            length = int(dict(headers).get("content-length", "0"))
+            while len(body) < length:
+                body += _more(connection)
     return int(first.split()[1]), headers, body
+
+
+def _unchunked(body: bytes) -> bytes:
+    parts = []
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        parts.append(rest[:length])
+        body = rest[length + 2 :]
+    return b"".join(parts)
 
 
 def _more(connection: socket.socket) -> bytes:

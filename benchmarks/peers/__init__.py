@@ -1,0 +1,1 @@
+"""Other libraries under the same load as ours: ``python -m benchmarks.peers``."""
