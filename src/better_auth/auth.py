@@ -33,7 +33,7 @@ from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import NativeWire
 from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
 from better_auth.plugins.base import Plugin
-from better_auth.plugins.core import CorePlugin
+from better_auth.plugins.core import LIVENESS, CorePlugin
 from better_auth.sessions import SessionManager, TokenVault
 from better_auth.users import UserManager
 
@@ -220,7 +220,7 @@ class BetterAuth(Generic[UserT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if self._started or await self._started_lazily(send):
+            if self._started or await self._started_lazily(scope["path"], send):
                 await self._asgi(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
@@ -228,8 +228,14 @@ class BetterAuth(Generic[UserT]):
             await receive()
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _started_lazily(self, send: Send) -> bool:
-        """Start at the first request; where that fails, the request is answered so."""
+    async def _started_lazily(self, path: str, send: Send) -> bool:
+        """Start at the first request; where that fails, the request is answered so.
+
+        Whether the process is alive is answered without: a database that is down is no reason to
+        restart it.
+        """
+        if path.endswith(LIVENESS):
+            return True
         try:
             await self.start()
         except Exception as error:

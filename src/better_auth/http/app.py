@@ -54,7 +54,7 @@ class AuthApp:
 
     async def admit(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """The guards. Raises ``TooManyRequests`` or ``Forbidden``."""
-        if self._limiter is not None:
+        if self._limiter is not None and not endpoint.route.is_probe:
             await self._limiter.check(request, endpoint)
         if self._origin_guard is not None and request.method not in SAFE_METHODS:
             self._origin_guard.check(request, endpoint)
