@@ -19,6 +19,7 @@ from better_auth.events import UserCreated, UserCreating
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
 from better_auth.plugins import (
     AdminPlugin,
+    AuditPlugin,
     EmailPasswordPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
@@ -65,6 +66,7 @@ auth = BetterAuth(
         TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
         AdminPlugin(),
         OrganizationPlugin(send_invitation=send_invitation),
+        AuditPlugin(),
     ],
 )
 

@@ -15,6 +15,7 @@ import uvicorn
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.plugins import (
     AdminPlugin,
+    AuditPlugin,
     EmailPasswordPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
@@ -81,6 +82,7 @@ def every_plugin() -> list[Any]:
         TwoFactorPlugin(send_otp=send_nothing),
         AdminPlugin(),
         OrganizationPlugin(),
+        AuditPlugin(),
     ]
 
 

@@ -27,6 +27,7 @@ from better_auth.http.asgi import (
     send_response,
 )
 from better_auth.http.call import Call, Context
+from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
@@ -88,8 +89,7 @@ class BetterAuth(Generic[UserT]):
         for plugin in self.plugins:
             plugin.bind(self.context)
             plugin.listen(self.events)
-        endpoints = [endpoint for plugin in self.plugins for endpoint in plugin.endpoints()]
-        self._app = AuthApp(self.context, endpoints, self.context.wire)
+        self._app = AuthApp(self.context, self._endpoints(), self.context.wire)
         self._asgi: AsgiApp = AsgiHandler(self._app, config.base_path, config.max_body_size)
         if config.cors.enabled:
             self._asgi = self._with_cors(self._asgi)
@@ -274,6 +274,13 @@ class BetterAuth(Generic[UserT]):
         for kind in kinds:
             if kinds.count(kind) > 1:
                 raise ConfigurationError(f"plugins: {kind.__name__} is listed twice")
+
+    def _endpoints(self) -> list[Endpoint]:
+        """Every plugin's endpoints, with what plugins put around them, the first outermost."""
+        endpoints = [endpoint for plugin in self.plugins for endpoint in plugin.endpoints()]
+        for plugin in reversed(self.plugins):
+            endpoints = [plugin.around(endpoint) for endpoint in endpoints]
+        return endpoints
 
     def _extended_records(self, user_model: type[User]) -> dict[str, type[Record]]:
         """Every record by its table: the library's, with plugins' fields joined, and plugins'."""

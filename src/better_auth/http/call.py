@@ -81,6 +81,11 @@ class Call:
         address = self.context.addresses.of(self.request)
         return Client(address, self.request.header(b"user-agent") or None)
 
+    @property
+    def known_principal(self) -> Principal | None:
+        """Who is asking, as far as this call has found out; looks nothing up."""
+        return self._principal
+
     async def principal(self) -> Principal | None:
         """The live session and its user, or None.
 

@@ -8,6 +8,7 @@ from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import get, post
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.admin import AdminPlugin
+from better_auth.plugins.audit import AuditPlugin
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.organization import OrganizationPlugin
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessControl",
     "AdminPlugin",
+    "AuditPlugin",
     "Call",
     "Context",
     "EmailPasswordPlugin",
