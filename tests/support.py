@@ -19,6 +19,7 @@ from better_auth.plugins import (
     EmailPasswordPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
+    TelemetryPlugin,
     TwoFactorPlugin,
 )
 
@@ -83,6 +84,7 @@ def every_plugin() -> list[Any]:
         AdminPlugin(),
         OrganizationPlugin(),
         AuditPlugin(),
+        TelemetryPlugin(),
     ]
 
 

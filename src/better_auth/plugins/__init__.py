@@ -15,6 +15,7 @@ from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
 
 if TYPE_CHECKING:
+    from better_auth.plugins.telemetry import TelemetryPlugin
     from better_auth.plugins.two_factor import TwoFactorPlugin
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "OrganizationPlugin",
     "Plugin",
     "SessionManagementPlugin",
+    "TelemetryPlugin",
     "TwoFactorPlugin",
     "get",
     "on",
@@ -41,4 +43,8 @@ def __getattr__(name: str) -> Any:
         from better_auth.plugins.two_factor import TwoFactorPlugin
 
         return TwoFactorPlugin
+    if name == "TelemetryPlugin":
+        from better_auth.plugins.telemetry import TelemetryPlugin
+
+        return TelemetryPlugin
     raise AttributeError(name)

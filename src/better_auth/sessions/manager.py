@@ -85,6 +85,17 @@ class SessionManager:
         """
         self._bars.append(is_barred)
 
+    def watch(self, seen: Callable[[Principal | None], None]) -> None:
+        """Tell ``seen`` what every check finds from now on; nobody watching costs nothing."""
+        resolve = self.resolve
+
+        async def watched(token: str) -> Principal | None:
+            principal = await resolve(token)
+            seen(principal)
+            return principal
+
+        self.resolve = watched  # type: ignore[method-assign]
+
     async def create(
         self,
         user: User,
