@@ -24,6 +24,7 @@ from better_auth.handlers import (
 )
 from better_auth.plugins import (
     AdminPlugin,
+    AuditPlugin,
     EmailPasswordPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
@@ -70,6 +71,7 @@ auth = BetterAuth(
         TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
         AdminPlugin(),
         OrganizationPlugin(send_invitation=send_invitation),
+        AuditPlugin(),
     ],
 )
 

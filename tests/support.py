@@ -15,9 +15,11 @@ import uvicorn
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.plugins import (
     AdminPlugin,
+    AuditPlugin,
     EmailPasswordPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
+    TelemetryPlugin,
     TwoFactorPlugin,
 )
 
@@ -81,6 +83,8 @@ def every_plugin() -> list[Any]:
         TwoFactorPlugin(send_otp=send_nothing),
         AdminPlugin(),
         OrganizationPlugin(),
+        AuditPlugin(),
+        TelemetryPlugin(),
     ]
 
 

@@ -27,13 +27,14 @@ from better_auth.http.asgi import (
     send_response,
 )
 from better_auth.http.call import Call, Context
+from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import NativeWire
 from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
 from better_auth.plugins.base import Plugin
-from better_auth.plugins.core import CorePlugin
+from better_auth.plugins.core import LIVENESS, CorePlugin
 from better_auth.sessions import SessionManager, TokenVault
 from better_auth.users import UserManager
 
@@ -88,8 +89,7 @@ class BetterAuth(Generic[UserT]):
         for plugin in self.plugins:
             plugin.bind(self.context)
             plugin.listen(self.events)
-        endpoints = [endpoint for plugin in self.plugins for endpoint in plugin.endpoints()]
-        self._app = AuthApp(self.context, endpoints, self.context.wire)
+        self._app = AuthApp(self.context, self._endpoints(), self.context.wire)
         self._asgi: AsgiApp = AsgiHandler(self._app, config.base_path, config.max_body_size)
         if config.cors.enabled:
             self._asgi = self._with_cors(self._asgi)
@@ -178,7 +178,7 @@ class BetterAuth(Generic[UserT]):
                 raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
             await self.database.connect()
             if isinstance(self.database, SqlDatabaseAdapter):
-                self.database.on_change = self.sessions.watch.nudge
+                self.database.on_change = self.sessions.revocations.nudge
             for plugin in self.plugins:
                 await plugin.start()
             if self.config.session.purge_interval is not None:
@@ -196,7 +196,7 @@ class BetterAuth(Generic[UserT]):
                 self._stopping.set()
                 await self._purging
                 self._purging = None
-            await self.sessions.watch.stop()
+            await self.sessions.revocations.stop()
             for plugin in reversed(self.plugins):
                 await plugin.stop()
             self.context.passwords.close()
@@ -223,7 +223,7 @@ class BetterAuth(Generic[UserT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if self._started or await self._started_lazily(send):
+            if self._started or await self._started_lazily(scope["path"], send):
                 await self._asgi(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
@@ -231,8 +231,14 @@ class BetterAuth(Generic[UserT]):
             await receive()
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _started_lazily(self, send: Send) -> bool:
-        """Start at the first request; where that fails, the request is answered so."""
+    async def _started_lazily(self, path: str, send: Send) -> bool:
+        """Start at the first request; where that fails, the request is answered so.
+
+        Whether the process is alive is answered without: a database that is down is no reason to
+        restart it.
+        """
+        if path.endswith(LIVENESS):
+            return True
         try:
             await self.start()
         except Exception as error:
@@ -271,6 +277,13 @@ class BetterAuth(Generic[UserT]):
         for kind in kinds:
             if kinds.count(kind) > 1:
                 raise ConfigurationError(f"plugins: {kind.__name__} is listed twice")
+
+    def _endpoints(self) -> list[Endpoint]:
+        """Every plugin's endpoints, with what plugins put around them, the first outermost."""
+        endpoints = [endpoint for plugin in self.plugins for endpoint in plugin.endpoints()]
+        for plugin in reversed(self.plugins):
+            endpoints = [plugin.around(endpoint) for endpoint in endpoints]
+        return endpoints
 
     def _extended_records(self, user_model: type[User]) -> dict[str, type[Record]]:
         """Every record by its table: the library's, with plugins' fields joined, and plugins'."""

@@ -26,12 +26,16 @@ def to_milliseconds(moment: datetime) -> datetime:
     >>> to_milliseconds(datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)).microsecond
     123000
 
-    Raises ``ValueError`` for a naive ``datetime``, whose instant nobody can know.
+    Raises ``ValueError`` for a naive ``datetime``, whose instant nobody can know, and for one
+    outside the years 1 to 9999.
     """
     if moment.tzinfo is not UTC:
         if moment.tzinfo is None:
             raise ValueError("a naive datetime names no instant; give it a time zone")
-        moment = moment.astimezone(UTC)
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("out of range") from None
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

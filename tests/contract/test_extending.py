@@ -1,6 +1,7 @@
 """What an application adds: plugins, events, a User of its own; endpoints without HTTP."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
@@ -16,6 +17,7 @@ from better_auth.events import (
     UserCreated,
     UserCreating,
 )
+from better_auth.http.endpoints import Endpoint
 from better_auth.models import Fields, Record
 from better_auth.plugins import (
     Call,
@@ -114,6 +116,29 @@ def test_plugin(site_with: MakeSite) -> None:
     schemas = site.auth.openapi()["components"]["schemas"]
     assert "theme" in schemas["Session"]["properties"]
     assert "level" in schemas["User"]["properties"]
+
+
+def test_around_every_endpoint(site_with: MakeSite) -> None:
+    """A plugin may stand around every endpoint, whichever plugin's; the first listed outermost."""
+    seen: list[str] = []
+
+    class Around(Plugin):
+        name = "outer"
+
+        def around(self, endpoint: Endpoint) -> Endpoint:
+            async def function(call: Call, **arguments: Any) -> Any:
+                seen.append(f"{self.title} {endpoint.route.path}")
+                return await endpoint.function(call, **arguments)
+
+            return replace(endpoint, function=function)
+
+    class Inner(Around):
+        name = "inner"
+
+    site = site_with(plugins=[Around(), EmailPasswordPlugin(), Inner()])
+    assert site.browser().sign_up().status_code == 200
+    assert site.client().get("/ok").json() == {"ok": True}
+    assert seen == ["outer /sign-up/email", "inner /sign-up/email", "outer /ok", "inner /ok"]
 
 
 def test_two_answers_to_one_path() -> None:

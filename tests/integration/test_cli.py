@@ -233,6 +233,24 @@ def test_operator_ends_a_session(
     assert httpx.get(f"{url_in(printed)}/get-session", headers=headers).status_code == 401
 
 
+def test_the_audit_trail(tmp_path: Path) -> None:
+    """``audit list`` tells what happened, to one user or to all, as a table or as JSON."""
+    for name in ("ada", "bob"):
+        email = f"{name}@example.com"
+        done = run("users", "create", "--name", "X", "--email", email, cwd=tmp_path)
+        user_id = done.stdout.split()[0]
+    everything = json.loads(run("audit", "list", "--json", cwd=tmp_path).stdout)
+    assert [event["type"] for event in everything] == ["account.created", "user.created"] * 2
+    for name in ("bob@example.com", user_id):
+        shown = run("audit", "list", "--user", name, "--json", cwd=tmp_path).stdout
+        assert json.loads(shown) == everything[:2]
+    table = run("audit", "list", "--limit", "1", cwd=tmp_path, COLUMNS="200").stdout
+    assert "account.created" in table
+    assert "user.created" not in table
+    unknown = run("audit", "list", "--user", "no@example.com", cwd=tmp_path)
+    assert (unknown.returncode, "no@example.com" in unknown.stderr) == (2, True)
+
+
 def test_readable_secret_is_refused(tmp_path: Path) -> None:
     """A development secret that others can read is not used."""
     run("migrate", cwd=tmp_path)

@@ -1,13 +1,16 @@
 """The documents keep up with the code."""
 
+import re
 from pathlib import Path
 
 from better_auth import AuthConfig
 from better_auth.config import Section
 from better_auth.endings import ENDS
+from better_auth.plugins.audit import Kind
 from tests.support import every_plugin, make_auth
 
 DOCS = Path(__file__).parents[2] / "docs"
+SOURCE = Path(__file__).parents[2] / "src"
 
 
 def settings(section: Section, prefix: str = "") -> list[str]:
@@ -48,3 +51,15 @@ def test_what_ends_what_is_documented() -> None:
         [change.value, ending.sessions, ends[ending.challenges], ends[ending.trusted_devices]]
         for change, ending in ENDS.items()
     ]
+
+
+def test_what_is_told_is_documented() -> None:
+    """docs/observability.md names every type of audit event, every metric and every logger."""
+    text = (DOCS / "observability.md").read_text()
+    source = "".join(path.read_text() for path in SOURCE.rglob("*.py"))
+    telemetry = (SOURCE / "better_auth" / "plugins" / "telemetry.py").read_text()
+    metrics = re.findall(r'"(better_auth\.[\w.]+)"', telemetry)
+    loggers = re.findall(r'getLogger\("([\w.]+)"\)', source)
+    assert len(metrics) == 6
+    for name in (*Kind, *metrics, *loggers):
+        assert f"`{name}`" in text, name

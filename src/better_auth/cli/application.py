@@ -14,6 +14,7 @@ from better_auth.development import development_secret
 from better_auth.errors import ConfigurationError
 from better_auth.plugins import (
     AdminPlugin,
+    AuditPlugin,
     EmailPasswordPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
@@ -90,6 +91,7 @@ def standalone() -> BetterAuth[Any]:
             TwoFactorPlugin(),
             AdminPlugin(),
             OrganizationPlugin(),
+            AuditPlugin(),
         ],
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from better_auth.auth import own_version
-from better_auth.cli import sessions, users
+from better_auth.cli import audit, sessions, users
 from better_auth.cli.application import load, opened, settle
 from better_auth.cli.options import Application, Database
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(audit.app, name="audit")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(users.app, name="users")
 

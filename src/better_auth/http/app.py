@@ -10,7 +10,7 @@ from better_auth.http.body import read_body, read_query
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, EndpointTable
 from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
-from better_auth.http.messages import AuthRequest, AuthResponse, Header
+from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header
 from better_auth.http.wire import Wire, render_json
 
 logger = logging.getLogger("better_auth")
@@ -28,6 +28,7 @@ class AuthApp:
         config = context.config
         self.table = EndpointTable(list(endpoints))
         self.wire = wire
+        self.observers = context.observers
         self._context = context
         self._limiter = (
             RateLimiter(config.rate_limit, context.addresses) if config.rate_limit.enabled else None
@@ -54,7 +55,7 @@ class AuthApp:
 
     async def admit(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """The guards. Raises ``TooManyRequests`` or ``Forbidden``."""
-        if self._limiter is not None:
+        if self._limiter is not None and not endpoint.route.is_probe:
             await self._limiter.check(request, endpoint)
         if self._origin_guard is not None and request.method not in SAFE_METHODS:
             self._origin_guard.check(request, endpoint)
@@ -86,11 +87,12 @@ def _arguments(request: AuthRequest, endpoint: Endpoint) -> dict[str, BaseModel]
     return arguments
 
 
-def error_response(error: AuthError) -> AuthResponse:
+def error_response(error: AuthError) -> ErrorResponse:
     """``{"code": ..., "message": ...}`` with the error's status and headers."""
     body = f'{{"code":{render_json(error.code)},"message":{render_json(error.message)}}}'
     headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-    return AuthResponse(error.status, body.encode("utf-8", "replace"), [*_JSON, *headers])
+    content = body.encode("utf-8", "replace")
+    return ErrorResponse(error.status, content, [*_JSON, *headers], error.code)
 
 
 def internal_error(request: AuthRequest) -> AuthResponse:

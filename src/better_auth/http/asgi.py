@@ -6,7 +6,7 @@ from typing import Any
 
 from better_auth.errors import AuthError, NotFound, PayloadTooLarge
 from better_auth.http.app import AuthApp, error_response, internal_error
-from better_auth.http.messages import AuthRequest, AuthResponse
+from better_auth.http.messages import AuthRequest, AuthResponse, Finish
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,14 +38,19 @@ class AsgiHandler:
 
     def __init__(self, app: AuthApp, base_path: str, max_body_size: int) -> None:
         self._app = app
+        self._observers = app.observers
         self._base = base_path
         self._max_body_size = max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_from(scope)
+        response: AuthResponse | None = None
+        watching: list[Finish] | None = None
         try:
             request.path = self._relative(scope)
             endpoint = self._app.route(request)
+            if self._observers:
+                watching = [observe(request, endpoint) for observe in self._observers]
             if not self._app.admits(request):
                 await self._app.admit(request, endpoint)
             if request.method == "POST":
@@ -57,6 +62,10 @@ class AsgiHandler:
             return
         except Exception:
             response = internal_error(request)
+        finally:
+            if watching is not None:
+                for finish in reversed(watching):
+                    finish(response)
         await send_response(response, send)
 
     def _relative(self, scope: Scope) -> str:

@@ -15,7 +15,8 @@ from better_auth.errors import Unauthorized
 from better_auth.events import EventBus
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.cookies import SetCookie
-from better_auth.http.messages import AuthRequest
+from better_auth.http.endpoints import Endpoint
+from better_auth.http.messages import AuthRequest, Finish
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import Wire
 from better_auth.models import Fields, Principal, Session, User
@@ -37,6 +38,9 @@ class Challenge(Fields):
 
 SecondStep: TypeAlias = "Callable[[Call, User, bool], Awaitable[Challenge | None]]"
 """Asked when a user has proven a password (and whether to be remembered): what else is due."""
+
+Observer: TypeAlias = "Callable[[AuthRequest, Endpoint], Finish]"
+"""Told that a request begins, and by what it returns, that it ended; may not raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Context:
     wire: Wire
     own_user_fields: Mapping[str, FieldInfo]
     second_steps: list[SecondStep] = field(default_factory=list)
+    observers: list[Observer] = field(default_factory=list)
 
 
 class Call:
@@ -80,6 +85,11 @@ class Call:
         """Address and user agent of whoever is calling."""
         address = self.context.addresses.of(self.request)
         return Client(address, self.request.header(b"user-agent") or None)
+
+    @property
+    def known_principal(self) -> Principal | None:
+        """Who is asking, as far as this call has found out; looks nothing up."""
+        return self._principal
 
     async def principal(self) -> Principal | None:
         """The live session and its user, or None.

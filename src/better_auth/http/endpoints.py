@@ -33,6 +33,7 @@ class Route:
     access: Access
     takes_credentials: bool
     errors: tuple[int, ...]
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Endpoint:
 
     ``access`` is what the documentation says is needed (the method itself enforces it).
     ``takes_credentials`` marks sign-in and sign-up: a tighter rate limit, and no request from
-    another site. ``tag`` groups the endpoints of one plugin.
+    another site. ``is_probe`` marks what machines that watch the application ask: no rate limit.
+    ``tag`` groups the endpoints of one plugin.
     """
 
     route: Route
@@ -66,12 +68,13 @@ def get(
     access: Access = "public",
     takes_credentials: bool = False,
     errors: tuple[int, ...] = (),
+    is_probe: bool = False,
 ) -> Callable[[F], F]:
     """Answer ``GET path`` (and HEAD). ``{name}`` in the path matches one segment.
 
     ``errors`` are the statuses the documentation adds to those every such endpoint may answer.
     """
-    return _route(Route("GET", path, access, takes_credentials, errors))
+    return _route(Route("GET", path, access, takes_credentials, errors, is_probe))
 
 
 def post(

@@ -1,6 +1,6 @@
 """A request and a response, belonging to no framework."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 Header = tuple[bytes, bytes]
@@ -88,3 +88,14 @@ class AuthResponse:
     def header_values(self, name: bytes) -> Iterable[str]:
         """Every value of the header ``name`` (lower case)."""
         return (value.decode("latin-1") for key, value in self.headers if key == name)
+
+
+@dataclass(slots=True)
+class ErrorResponse(AuthResponse):
+    """The answer to what went wrong; ``code`` is the one in its body."""
+
+    code: str = ""
+
+
+Finish = Callable[[AuthResponse | None], None]
+"""Told what a request was answered with; None where the client hung up."""

@@ -148,7 +148,9 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
 
 
 def _error_statuses(endpoint: Endpoint) -> set[int]:
-    statuses = {429, 500, 503, *endpoint.route.errors}
+    statuses = {500, 503, *endpoint.route.errors}
+    if not endpoint.route.is_probe:
+        statuses.add(429)
     if endpoint.route.access == "session":
         statuses.add(401)
     if endpoint.route.method == "POST":

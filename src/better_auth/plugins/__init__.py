@@ -8,17 +8,20 @@ from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import get, post
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.admin import AdminPlugin
+from better_auth.plugins.audit import AuditPlugin
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
 
 if TYPE_CHECKING:
+    from better_auth.plugins.telemetry import TelemetryPlugin
     from better_auth.plugins.two_factor import TwoFactorPlugin
 
 __all__ = [
     "AccessControl",
     "AdminPlugin",
+    "AuditPlugin",
     "Call",
     "Context",
     "EmailPasswordPlugin",
@@ -26,6 +29,7 @@ __all__ = [
     "OrganizationPlugin",
     "Plugin",
     "SessionManagementPlugin",
+    "TelemetryPlugin",
     "TwoFactorPlugin",
     "get",
     "on",
@@ -39,4 +43,8 @@ def __getattr__(name: str) -> Any:
         from better_auth.plugins.two_factor import TwoFactorPlugin
 
         return TwoFactorPlugin
+    if name == "TelemetryPlugin":
+        from better_auth.plugins.telemetry import TelemetryPlugin
+
+        return TelemetryPlugin
     raise AttributeError(name)

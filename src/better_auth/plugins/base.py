@@ -37,6 +37,13 @@ class Plugin:
         """The routes this plugin brings, as its options have them."""
         return endpoints_of(self, self.title)
 
+    def around(self, endpoint: Endpoint) -> Endpoint:
+        """Meet an endpoint, whichever plugin's, before it is served over HTTP.
+
+        To stand around its calls, return ``replace(endpoint, function=...)``.
+        """
+        return endpoint
+
     def listen(self, events: EventBus) -> None:
         """Add this plugin's event handlers."""
         for name in dir(type(self)):

@@ -78,7 +78,7 @@ class SessionManager:
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
         self._bars: list[Callable[[User], bool]] = []
-        self.watch = SessionWatch(
+        self.revocations = SessionWatch(
             database, events, clock, config.cache.max_staleness.total_seconds()
         )
         self.list_impersonations = False
@@ -90,6 +90,17 @@ class SessionManager:
         It is asked of the user as the database has them, at every check.
         """
         self._bars.append(is_barred)
+
+    def watch(self, seen: Callable[[Principal | None], None]) -> None:
+        """Tell ``seen`` what every check finds from now on; nobody watching costs nothing."""
+        resolve = self.resolve
+
+        async def watched(token: str) -> Principal | None:
+            principal = await resolve(token)
+            seen(principal)
+            return principal
+
+        self.resolve = watched  # type: ignore[method-assign]
 
     async def create(
         self,
@@ -201,7 +212,7 @@ class SessionManager:
 
     async def until_ended(self, session: Session) -> None:
         """Return when ``session`` has been revoked, by whatever process, or has expired."""
-        await self.watch.until_ended(session)
+        await self.revocations.until_ended(session)
 
     def _needs_the_row(self, session: Session, now: datetime) -> bool:
         """Whether ``session``, from memory, has expired or is about to be refreshed: then what
