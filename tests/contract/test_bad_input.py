@@ -102,7 +102,7 @@ DOCUMENT = make_auth(plugins=every_plugin()).openapi()
 PLUGIN_PATHS = [
     path
     for path in DOCUMENT["paths"]
-    if path.startswith(("/two-factor", "/admin", "/organization"))
+    if path.startswith(("/two-factor", "/admin", "/organization", "/list-security-events"))
 ]
 
 
