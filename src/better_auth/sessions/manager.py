@@ -189,7 +189,7 @@ class SessionManager:
         now = self._clock()
         for key in self.tokens.keys(token):
             found = self._database.at_hand(key)
-            if found is None or self._needs_the_row(found[0], now):
+            if found is None or self._has_aged(found[0], now):
                 found = await self._database.session_with_user(key)
             if found is not None:
                 break
@@ -202,7 +202,7 @@ class SessionManager:
             if is_barred(user):
                 return None
         session.__dict__["token"] = token  # whoever shares this record came with the same token
-        if session.remember and session.expires_at - now <= self._refresh_when_left:
+        if self._has_aged(session, now):
             return await self._refresh(session, user, now)
         return Principal(session, user, False, self)
 
@@ -214,9 +214,9 @@ class SessionManager:
         """Return when ``session`` has been revoked, by whatever process, or has expired."""
         await self.revocations.until_ended(session)
 
-    def _needs_the_row(self, session: Session, now: datetime) -> bool:
-        """Whether ``session``, from memory, has expired or is about to be refreshed: then what
-        the database holds decides."""
+    def _has_aged(self, session: Session, now: datetime) -> bool:
+        """Whether ``session`` has expired or its refresh is due: then what the database holds
+        decides, whatever is in memory."""
         left = session.expires_at - now
         return left <= (self._refresh_when_left if session.remember else timedelta(0))
 
