@@ -15,14 +15,13 @@ from uuid import uuid4
 import asyncpg
 
 from benchmarks.apps import make_auth
+from benchmarks.checks import against_bare
 from benchmarks.data import CLIENT, Filled
-from benchmarks.lab import Lab, Side, rate_of
-from benchmarks.report import Row, at_least, at_most, by_ratio
-from benchmarks.servers import Server, fetch
+from benchmarks.lab import Lab
+from benchmarks.report import Row, at_most
 
 URL = os.environ.get("BENCHMARK_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 SESSIONS = 2000
-SAME_HEADERS = {"content-type", "cache-control", "content-length"}
 
 
 @contextmanager
@@ -66,20 +65,7 @@ def get_session_cached(lab: Lab) -> Row:
 def _get_session(lab: Lab, name: str, *, cache: bool, target: float) -> Row:
     with filled_schema() as filled:
         checks = filled.checks_by_bearer()
-        with Server("library", lab.cores.server, database=filled.path, cache=cache) as library:
-            _, headers, body = fetch(library.port, checks[0])
-            head = [header for header in headers if header[0] in SAME_HEADERS]
-            options = {"body": body.decode("latin-1"), "head": head}
-            with Server("bare", lab.cores.server, **options) as bare:
-                compared = lab.compare(Side(library, checks), Side(bare, checks))
-    return by_ratio(
-        name,
-        f"{rate_of(compared.subject):,.0f}/s",
-        f"{rate_of(compared.floor):,.0f}/s",
-        compared.ratio,
-        at_least(target),
-        compared.notes,
-    )
+        return against_bare(lab, name, filled, checks, target, cache=cache)
 
 
 def resolve(lab: Lab) -> Row:

@@ -12,11 +12,12 @@ import argon2
 
 from benchmarks import load, postgresql
 from benchmarks.apps import SECRET, make_auth
+from benchmarks.checks import against_bare
 from benchmarks.data import PASSWORD, Filled, fill
 from benchmarks.lab import Lab, Side, describe, rate_of
 from benchmarks.machine import resident_bytes
 from benchmarks.report import Row, at_least, at_most, by_ratio
-from benchmarks.servers import Server, fetch
+from benchmarks.servers import Server
 from benchmarks.startup import first_answer
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.adapters.hot_reads import REMEMBERED
@@ -24,9 +25,6 @@ from better_auth.config import PasswordConfig
 from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin, TwoFactorPlugin
 from better_auth.plugins.email_password import SignInEmail
 from better_auth.plugins.two_factor.messages import Code, WithPasswordForUri
-
-SAME_HEADERS = {"content-type", "cache-control", "content-length"}
-"""What the floor answers besides the body; the server adds its own date."""
 
 
 def get_session_by_cookie(lab: Lab) -> Row:
@@ -42,22 +40,7 @@ def get_session_by_bearer(lab: Lab) -> Row:
 def _get_session(
     lab: Lab, name: str, checks: list[bytes], filled: Filled | None = None, target: float = 0.4
 ) -> Row:
-    path = (filled or lab.database).path
-    with Server("library", lab.cores.server, database=path) as library:
-        _, headers, body = fetch(library.port, checks[0])
-        head = [header for header in headers if header[0] in SAME_HEADERS]
-        options = {"body": body.decode("latin-1"), "head": head}
-        with Server("bare", lab.cores.server, **options) as bare:
-            compared = lab.compare(Side(library, checks), Side(bare, checks))
-    measured, floor = rate_of(compared.subject), rate_of(compared.floor)
-    return by_ratio(
-        name,
-        f"{measured:,.0f}/s",
-        f"{floor:,.0f}/s",
-        compared.ratio,
-        at_least(target),
-        compared.notes,
-    )
+    return against_bare(lab, name, filled or lab.database, checks, target)
 
 
 IN_USE = 1000
