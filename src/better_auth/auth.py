@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
 
-from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
+from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter, TellsChanges
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig
 from better_auth.crypto import Keyring, PasswordHasher
@@ -77,7 +77,7 @@ class BetterAuth(Generic[UserT]):
         self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
         self._refuse_twins()
         self.events = EventBus()
-        self.database = _adapter(database or config.database_url, config)
+        self.database = _adapter(database or config.database_url, config, clock)
         self._records = self._extended_records(user_model)
         self.database.bind(list(self._records.values()))
         self._own_user_fields = {
@@ -177,7 +177,7 @@ class BetterAuth(Generic[UserT]):
             elif await self.database.pending_migration():
                 raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
             await self.database.connect()
-            if isinstance(self.database, SqlDatabaseAdapter):
+            if isinstance(self.database, TellsChanges):
                 self.database.on_change = self.sessions.revocations.nudge
             for plugin in self.plugins:
                 await plugin.start()
@@ -351,7 +351,9 @@ class BetterAuth(Generic[UserT]):
         )
 
 
-def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> DatabaseAdapter:
+def _adapter(
+    database: DatabaseAdapter | str | None, config: AuthConfig, clock: Clock
+) -> DatabaseAdapter:
     if database is None:
         raise ConfigurationError(
             "database is missing: an adapter, or a URL such as sqlite:///app.db"
@@ -362,9 +364,24 @@ def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> Data
             pool_size=config.database_pool_size,
             patience=config.database_patience.total_seconds(),
         )
+    store = config.session.store
+    if store.url is not None:
+        if not isinstance(database, SqlDatabaseAdapter):
+            raise ConfigurationError("session.store.url: this database keeps sessions by itself")
+        from better_auth.adapters.redis import RedisDatabaseAdapter  # an optional extra
+
+        database = RedisDatabaseAdapter(
+            database,
+            store.url,
+            keep_table=store.keep_table,
+            prefix=store.prefix,
+            pool_size=config.database_pool_size,
+            patience=config.database_patience.total_seconds(),
+            clock=clock,
+        )
     cache = config.session.cache
     if cache.enabled:
-        if not isinstance(database, SqlDatabaseAdapter):
+        if not isinstance(database, TellsChanges):
             raise ConfigurationError("session.cache: this database cannot tell what changes")
         database.enable_cache(
             SessionCache(

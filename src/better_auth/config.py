@@ -99,6 +99,17 @@ class CacheConfig(Section):
         return value
 
 
+class StoreConfig(Section):
+    """Sessions in Redis, instead of their table or beside it; see docs/databases.md."""
+
+    url: str | None = Field(default=None, repr=False)
+    """``redis://``, ``rediss://``, ``redis+sentinel://`` or ``redis+cluster://``; None: no Redis."""
+    keep_table: bool = False
+    """Keep sessions in the table as well: losing Redis then loses none."""
+    prefix: str = Field(default="better-auth:", pattern=r"^[A-Za-z0-9:._/-]+$", max_length=64)
+    """What every key begins with."""
+
+
 class SessionConfig(Section):
     """How long sessions live, and how their token travels and is kept."""
 
@@ -125,6 +136,7 @@ class SessionConfig(Section):
     purge_interval: Duration | None = timedelta(hours=1)
     """How often the server deletes expired rows; None: never."""
 
+    store: StoreConfig = Field(default_factory=StoreConfig)
     cache: CacheConfig = Field(default_factory=CacheConfig)
 
     cookie_name: str = "better-auth.session-token"

@@ -3,6 +3,7 @@
 from better_auth.adapters.base import (
     Condition,
     DatabaseAdapter,
+    TellsChanges,
     Verbs,
     contains,
     ends_with,
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryDatabaseAdapter",
     "SessionCache",
     "SqlDatabaseAdapter",
+    "TellsChanges",
     "Verbs",
     "contains",
     "ends_with",

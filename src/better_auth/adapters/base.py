@@ -8,11 +8,12 @@ Every writing verb says how many rows it changed (or returns the row it took), s
 needs to know who won a race asks the statement itself and never reads before writing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
 
 R = TypeVar("R", bound=Record)
@@ -176,4 +177,20 @@ class DatabaseAdapter(Verbs, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Verbs]:
         """Verbs that happen together or not at all."""
+        ...
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """A database that can tell what changes in it."""
+
+    on_change: Callable[[], None]
+    """Called after every change, where :meth:`enable_cache` was called."""
+
+    def enable_cache(self, cache: SessionCache, listen_url: str | None = None) -> None:
+        """Keep sessions in ``cache`` and it right.
+
+        ``listen_url`` is where notifications come from, if not from the database's own URL.
+        Raises ``ConfigurationError`` where the database cannot tell what changes.
+        """
         ...
