@@ -102,6 +102,52 @@ def postgres_server(directory: Path) -> Iterator[PostgresServer]:
         server.stop()
 
 
+class RedisServer:
+    """A server in a directory of its own, listening on 127.0.0.1 only. It saves nothing."""
+
+    def __init__(self, directory: Path, *settings: str) -> None:
+        self._directory = directory
+        self._settings = settings
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self._settings]
+        self._process = subprocess.Popen(
+            ["redis-server", *settings], cwd=self._directory, stdout=subprocess.DEVNULL
+        )
+        for _ in until(10):
+            if self._process.poll() is None and self.ask("PING") == b"+PONG":
+                return
+        raise AssertionError("redis-server did not start")
+
+    def ask(self, *command: str) -> bytes:
+        """The first line of an answer; nothing where nobody answers."""
+        words = "".join(f"${len(word)}\r\n{word}\r\n" for word in command)
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(f"*{len(command)}\r\n{words}".encode())
+                return connection.recv(4096).partition(b"\r\n")[0]
+        except OSError:
+            return b""
+
+    def stop(self) -> None:
+        """End it; what it held is gone."""
+        self._process.kill()
+        self._process.wait(10)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server is there and says nothing, as behind a cut network."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+
 def until(seconds: float, pause: float = 0.02) -> Iterator[float]:
     """Ticks for at most ``seconds``; how many have passed."""
     began = time.monotonic()

@@ -103,7 +103,7 @@ class StoreConfig(Section):
     """Sessions in Redis, instead of their table or beside it; see docs/databases.md."""
 
     url: str | None = Field(default=None, repr=False)
-    """``redis://``, ``rediss://``, ``redis+sentinel://`` or ``redis+cluster://``; None: no Redis."""
+    """``redis://`` or ``rediss://``, also with ``+sentinel`` or ``+cluster``; None: no Redis."""
     keep_table: bool = False
     """Keep sessions in the table as well: losing Redis then loses none."""
     prefix: str = Field(default="better-auth:", pattern=r"^[A-Za-z0-9:._/-]+$", max_length=64)

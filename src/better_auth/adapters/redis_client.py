@@ -216,6 +216,12 @@ class RedisClient:
             self._sentinel = None
 
 
+def _bulk(text: str) -> bytes:
+    """An argument as Redis reads it; redis-py takes ten times as long to write a command."""
+    raw = text.encode()
+    return b"$%d\r\n%b\r\n" % (len(raw), raw)
+
+
 class RedisLane(Lane[Pair]):
     """A connection of redis-py's that runs one script, by the hash of it once it is known."""
 
@@ -224,7 +230,8 @@ class RedisLane(Lane[Pair]):
         self._pool = pool
         self._script = script
         self._hash = sha1(script.encode(), usedforsecurity=False).hexdigest()
-        self._arguments = arguments
+        self._arguments = b"".join(map(_bulk, arguments))
+        self._parts = 3 + len(arguments)
         self._patience = patience
 
     async def one(self, key: str) -> Pair | None:
@@ -254,8 +261,9 @@ class RedisLane(Lane[Pair]):
 
     async def _run(self, command: str, script: str, keys: Sequence[str]) -> list[Any]:
         connection = self.connection
-        packed = connection.pack_command(command, script, len(keys), *keys, *self._arguments)
-        await connection.send_packed_command(packed, check_health=False)
+        head = b"*%d\r\n" % (self._parts + len(keys))
+        asked = b"".join(map(_bulk, (command, script, str(len(keys)), *keys)))
+        await connection.send_packed_command(head + asked + self._arguments, check_health=False)
         answer = await connection.read_response()
         if isinstance(answer, Exception):
             raise answer
