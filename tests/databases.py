@@ -48,7 +48,6 @@ WITH_REDIS = {
         "test_revoke",
         "test_revoked",
         "test_session_page",
-        "test_sessions_machine",
         "test_sign_out",
         "test_two_factor",
     },
@@ -58,7 +57,6 @@ WITH_REDIS = {
         "test_redis",
         "test_refresh",
         "test_revoke",
-        "test_sessions_machine",
     },
 }
 """The modules whose tests run with Redis as well."""
