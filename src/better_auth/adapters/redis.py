@@ -3,7 +3,7 @@
 Users, accounts and everything else stay in SQL. A session check reads the session and a copy of
 its user in one round trip. The copy is made from the table when it is missing, believed for
 ``BELIEVED`` seconds at most, and dropped before anything is changed in the table
-(``RedisStore.fence``), so that what a check shows is what the table holds.
+(``redis_fence.py``), so that what a check shows is what the table holds.
 
 Where the table of sessions is kept too, it is what counts, and sessions in Redis are copies like
 those of users: losing Redis loses nothing, and a check that finds no copy asks the table.
@@ -11,8 +11,8 @@ those of users: losing Redis loses nothing, and a check that finds no copy asks 
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from better_auth.adapters.base import Verbs
 from better_auth.adapters.conditions import values_of
 from better_auth.adapters.record_json import RecordJson
-from better_auth.adapters.redis_client import Pair, RedisClient
+from better_auth.adapters.redis_client import Copies, RedisClient
 from better_auth.adapters.redis_feed import RedisFeed
+from better_auth.adapters.redis_fence import Fence
 from better_auth.adapters.redis_sessions import SessionsInRedis, SessionsInTheTable, SessionVerbs
 from better_auth.adapters.redis_store import RedisStore
 from better_auth.adapters.session_cache import SessionCache
@@ -34,10 +35,6 @@ logger = logging.getLogger("better_auth.database")
 
 R = TypeVar("R", bound=Record)
 Found = tuple[Session, User]
-
-LONGEST_COPYING = 10.0
-"""Seconds after which what was read from the tables is not copied any more; far less than a fence
-stands."""
 
 PAUSE = 1.0
 """Seconds for which checks go to the table alone after Redis did not answer."""
@@ -52,8 +49,10 @@ class RoutedVerbs(Verbs):
 
     _tables: Verbs
     _sessions: SessionVerbs
-    _store: RedisStore
-    _keeps_table: bool
+
+    def fenced(self) -> AbstractAsyncContextManager[Fence]:
+        """Begin a change of the tables."""
+        raise NotImplementedError
 
     async def insert(self, record: R) -> R:
         if isinstance(record, Session):
@@ -88,10 +87,11 @@ class RoutedVerbs(Verbs):
     async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
         if _is_session(model):
             return await self._sessions.update(values, where)
-        if _is_user(model):
-            owners = await self._users_in(where)
-            await self._store.fence(owners, "changing", sessions_too=self._keeps_table)
-        return await self._tables.update(model, values, **where)
+        if not _is_user(model):
+            return await self._tables.update(model, values, **where)
+        async with self.fenced() as fence:
+            await fence.around(await self._users_in(where))
+            return await self._tables.update(model, values, **where)
 
     async def delete(self, model: type[Record], **where: Any) -> int:
         if _is_session(model) or _is_user(model):
@@ -103,15 +103,11 @@ class RoutedVerbs(Verbs):
             return cast(list[R], await self._sessions.take(limit, where))
         if not _is_user(model):
             return await self._tables.take(model, limit=limit, **where)
-        owners = await self._users_in(where)
-        await self._store.fence(owners, "gone", sessions_too=True)
-        kept = owners
-        try:
+        async with self.fenced() as fence:
+            await fence.around_gone(await self._users_in(where))
             taken = await self._tables.take(model, limit=limit, **where)
-            kept = owners - {user.id for user in taken}
+            fence.are_gone([user.id for user in taken])
             return taken
-        finally:
-            await self._store.fence(kept, "kept", sessions_too=False)
 
     async def lock(self, model: type[Record], record_id: str) -> bool:
         return await self._tables.lock(model, record_id)
@@ -127,13 +123,14 @@ class RoutedVerbs(Verbs):
 class TransactionVerbs(RoutedVerbs):
     """The same inside a transaction of the tables'."""
 
-    def __init__(
-        self, tables: Verbs, sessions: SessionVerbs, store: RedisStore, keeps_table: bool
-    ) -> None:
+    def __init__(self, tables: Verbs, sessions: SessionVerbs, fence: Fence) -> None:
+        """``fence`` stands until the transaction is over."""
         self._tables = tables
         self._sessions = sessions
-        self._store = store
-        self._keeps_table = keeps_table
+        self._fence = fence
+
+    def fenced(self) -> AbstractAsyncContextManager[Fence]:
+        return nullcontext(self._fence)
 
 
 class RedisDatabaseAdapter(RoutedVerbs):
@@ -202,16 +199,17 @@ class RedisDatabaseAdapter(RoutedVerbs):
         by_table = {model.table_name: model for model in models}
         self._session_text = RecordJson(cast(type[Session], by_table[Session.table_name]))
         self._user_text = RecordJson(cast(type[User], by_table[User.table_name]))
-        self._sessions = self._sessions_of(self.sql)
+        self._sessions = self._sessions_of(self.sql, self.fenced)
 
-    def _sessions_of(self, tables: Verbs) -> SessionVerbs:
-        if not self._keeps_table:
-            return SessionsInRedis(self._store, self._session_text, self._clock, tables)
+    def fenced(self) -> Fence:
+        return Fence(self._store, sessions_too=self._keeps_table)
 
-        async def fence(owners: Collection[str]) -> None:
-            await self._store.fence(owners, "changing", sessions_too=True)
-
-        return SessionsInTheTable(tables, fence, self._clock)
+    def _sessions_of(
+        self, tables: Verbs, fenced: Callable[[], AbstractAsyncContextManager[Fence]]
+    ) -> SessionVerbs:
+        if self._keeps_table:
+            return SessionsInTheTable(tables, fenced, self._clock)
+        return SessionsInRedis(self._store, self._session_text, self._clock, tables)
 
     async def connect(self) -> None:
         if self._is_open:
@@ -243,9 +241,9 @@ class RedisDatabaseAdapter(RoutedVerbs):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Verbs]:
-        async with self.sql.transaction() as verbs:
-            sessions = self._sessions_of(verbs)
-            yield TransactionVerbs(verbs, sessions, self._store, self._keeps_table)
+        async with self.fenced() as fence, self.sql.transaction() as verbs:
+            sessions = self._sessions_of(verbs, lambda: nullcontext(fence))
+            yield TransactionVerbs(verbs, sessions, fence)
 
     def at_hand(self, token_key: str) -> Found | None:
         return None if self._cache is None else self._cache.get(token_key)
@@ -270,56 +268,51 @@ class RedisDatabaseAdapter(RoutedVerbs):
         """A session with its user, and whether any change to them from now on will be told."""
         if self._keeps_table:
             return await self._read_or_ask(token_key)
-        pair = await self._store.read(token_key)
-        session = pair and self._session_in(pair, token_key)
-        if not pair or not session:
+        copies = await self._store.read(token_key)
+        session, user = self._in(copies, token_key)
+        if session is None:
             if not token_key:  # health asks for a key nobody has: the tables must answer as well
                 await self.sql.session_with_user(token_key)
             return None, False
-        user = pair[1] and self._user_text.decode(pair[1])
-        if user:
+        if user is not None:
             return (session, user), True
-        began = time.monotonic()
         found = await self.sql.find_one(self._user_text.model, id=session.user_id)
         if found is None:
             return None, False
-        return (session, found), await self._copy(began, found)
+        return (session, found), await self._copy(copies.at, found)
 
     async def _read_or_ask(self, token_key: str) -> tuple[Found | None, bool]:
         """The same where the table is kept: without Redis, or a copy there, it is asked."""
-        is_answering = time.monotonic() >= self._paused_until
-        if is_answering:
+        copies = None
+        if time.monotonic() >= self._paused_until:
             try:
-                pair = await self._store.read(token_key)
-                session = pair and self._session_in(pair, token_key)
-                user = pair and pair[1] and self._user_text.decode(pair[1])
-                if session and user:
+                copies = await self._store.read(token_key)
+                session, user = self._in(copies, token_key)
+                if session is not None and user is not None:
                     return (session, user), True
             except DatabaseUnavailable:
-                is_answering = False
                 self._paused_until = time.monotonic() + PAUSE
-        began = time.monotonic()
         found = await self.sql.session_with_user(token_key)
-        if found is None or not is_answering:
+        if found is None or copies is None:
             return found, False
-        return found, await self._copy(began, found[1], found[0])
+        return found, await self._copy(copies.at, found[1], found[0])
 
-    def _session_in(self, pair: Pair, token_key: str) -> Session | None:
-        """The session, if the key still is its own: what leads there may be older."""
-        session = pair[0] and self._session_text.decode(pair[0])
-        return session if session and session.token_key == token_key else None
+    def _in(self, copies: Copies, token_key: str) -> tuple[Session | None, User | None]:
+        """What was found, if the session's key still is its own: what leads there may be older."""
+        session = self._session_text.decode(copies.session) if copies.session else None
+        if session is None or session.token_key != token_key:
+            return None, None
+        return session, self._user_text.decode(copies.user) if copies.user else None
 
-    async def _copy(self, began: float, user: User, session: Session | None = None) -> bool:
-        """Copy what the tables held at ``began``; whether it is there. A check does without."""
-        if time.monotonic() - began > LONGEST_COPYING:
-            return False
+    async def _copy(self, at: int, user: User, session: Session | None = None) -> bool:
+        """Copy what the tables held after ``at``; whether it is there. A check does without."""
         text = self._user_text.encode(user)
         try:
             if session is None:
-                return await self._store.fill(user.id, text)
-            place, own = (user.id, session.id), self._session_text.encode(session)
-            await self._store.locate_copy(place, session.token_key)
-            return await self._store.fill(user.id, text, session.id, own)
+                return await self._store.fill(at, user.id, text)
+            await self._store.locate_copy((user.id, session.id), session.token_key)
+            own = self._session_text.encode(session)
+            return await self._store.fill(at, user.id, text, session.id, own)
         except DatabaseUnavailable:
             return False
 

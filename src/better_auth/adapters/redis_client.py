@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from better_auth.adapters.lanes import HotReader, Lane
@@ -30,8 +30,15 @@ logger = logging.getLogger("better_auth.database")
 Command = Sequence[Any]
 """The name and the arguments of a command."""
 
-Pair = tuple[bytes | None, bytes | None]
-"""A session's text and its user's, where they are there."""
+
+class Copies(NamedTuple):
+    """What is in Redis of a session and its user."""
+
+    session: bytes | None
+    user: bytes | None
+    at: int
+    """When, in Redis's own milliseconds; 0 where the server that holds them was not asked."""
+
 
 READING_CONNECTIONS = 2
 """Connections kept for the hot read."""
@@ -123,7 +130,7 @@ class RedisClient:
         self._pool_size = pool_size
         self._made: Any = None
         self._sentinel: Any = None
-        self._hot: HotReader[Pair] | None = None
+        self._hot: HotReader[Copies] | None = None
 
     @property
     def is_cluster(self) -> bool:
@@ -191,7 +198,7 @@ class RedisClient:
         if batch:
             yield batch
 
-    def hot_reader(self, script: str, *arguments: str) -> HotReader[Pair]:
+    def hot_reader(self, script: str, *arguments: str) -> HotReader[Copies]:
         """``script`` with any number of keys, which answers a pair for each, as one function.
 
         Not for a cluster, where keys are on several servers.
@@ -222,7 +229,7 @@ def _bulk(text: str) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(raw), raw)
 
 
-class RedisLane(Lane[Pair]):
+class RedisLane(Lane[Copies]):
     """A connection of redis-py's that runs one script, by the hash of it once it is known."""
 
     def __init__(self, pool: Any, script: str, arguments: Sequence[str], patience: float) -> None:
@@ -234,15 +241,15 @@ class RedisLane(Lane[Pair]):
         self._parts = 3 + len(arguments)
         self._patience = patience
 
-    async def one(self, key: str) -> Pair | None:
-        found: list[Any] = await self.tried(lambda: self._ask([key]))
-        return None if found[0] is None else (found[0], found[1])
+    async def one(self, key: str) -> Copies | None:
+        return Copies(*await self.tried(lambda: self._ask([key])))
 
-    async def many(self, keys: set[str]) -> dict[str, Pair]:
+    async def many(self, keys: set[str]) -> dict[str, Copies]:
         asked = list(keys)
         found = await self.tried(lambda: self._ask(asked))
+        at = found.pop()
         pairs = zip(asked, found[::2], found[1::2], strict=True)
-        return {key: (session, user) for key, session, user in pairs if session is not None}
+        return {key: Copies(session, user, at) for key, session, user in pairs}
 
     async def open(self) -> None:
         # As the pool makes them, Sentinel's included, but for a limit on every single read:

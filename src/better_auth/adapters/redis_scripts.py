@@ -17,9 +17,19 @@ for place, key in ipairs(KEYS) do
     end
     found[2 * place - 1], found[2 * place] = session, user
 end
+local time = redis.call('TIME')
+found[2 * #KEYS + 1] = time[1] * 1000 + math.floor(time[2] / 1000)
 return found
 """
-"""KEYS: where tokens are located. ARGV: the prefix. A session and a user for each key, or nil."""
+"""KEYS: where tokens are located. ARGV: the prefix. A session and a user for each key, or nil, and
+at last the present in milliseconds."""
+
+READ_OF_OWNER = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return {redis.call('HGET', KEYS[1], ARGV[1]), redis.call('GET', KEYS[2]), now}
+"""
+"""KEYS: sessions, user. ARGV: a session's id. The same for one whose owner is known."""
 
 _KEEP = """
 local function keep(key, milliseconds)
@@ -32,9 +42,8 @@ end
 PUT = (
     _KEEP
     + """
-local fence = redis.call('GET', KEYS[2])
-if fence == 'gone' then return 'gone' end
-if ARGV[5] == '' and (fence or redis.call('EXISTS', KEYS[3]) == 0) then return 'unknown' end
+if redis.call('HEXISTS', KEYS[2], 'gone') == 1 then return 'gone' end
+if ARGV[5] == '' and redis.call('EXISTS', KEYS[3]) == 0 then return 'unknown' end
 local there = redis.call('HGET', KEYS[1], ARGV[1])
 if there and there ~= ARGV[2] then return 'taken' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -78,30 +87,56 @@ return removed
 """
 """KEYS: sessions. ARGV: channel, owner, then an id and the text seen, again and again."""
 
-FENCE = """
-if redis.call('GET', KEYS[1]) == 'gone' and ARGV[1] == 'changing' then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-else
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-end
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+"""Redis's own milliseconds, the only ones that are compared here."""
+
+FENCE = (
+    _KEEP
+    + """
+redis.call('HSET', KEYS[1], ARGV[1], 1)
+keep(KEYS[1], tonumber(ARGV[2]))
 redis.call('DEL', KEYS[2])
 if ARGV[3] == 'all' then redis.call('DEL', KEYS[3]) end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 """
-"""KEYS: fence, user, sessions. ARGV: what happens, for how many milliseconds, ``all`` where the
-sessions go as well, channel, owner."""
+)
+"""KEYS: fence, user, sessions. ARGV: who changes (``gone``: the user will be), for how many
+milliseconds at most, ``all`` where the sessions go as well, channel, owner."""
 
-FILL = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[1])
-if ARGV[3] then
-    redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+LIFT = (
+    _NOW
+    + _KEEP
+    + """
+redis.call('HDEL', KEYS[1], unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], 'lifted', now)
+keep(KEYS[1], tonumber(ARGV[1]))
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+"""
+)
+"""KEYS: fence. ARGV: milliseconds for which a reading may take, channel, owner, then who have
+changed what they wanted to."""
+
+FILL = (
+    _NOW
+    + """
+local began = tonumber(ARGV[2])
+local lifted = tonumber(redis.call('HGET', KEYS[1], 'lifted') or 0)
+local changing = redis.call('HLEN', KEYS[1]) - (lifted > 0 and 1 or 0)
+if changing > 0 or lifted >= began or now - began > tonumber(ARGV[3]) then return 0 end
+redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[1])
+if ARGV[5] then
+    redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
     if redis.call('PTTL', KEYS[3]) < 0 then redis.call('PEXPIRE', KEYS[3], ARGV[1]) end
 end
 return 1
 """
-"""KEYS: fence, user, sessions. ARGV: milliseconds to keep, the user's text, and where the table is
-kept too a session's id and text. Nothing is written behind a fence."""
+)
+"""KEYS: fence, user, sessions. ARGV: milliseconds to keep, when the reading began, how long one may
+take, the user's text, and where the table is kept too a session's id and text. Nothing is written
+that was read before a change was over."""
 
 NOTE = (
     _KEEP

@@ -6,7 +6,8 @@ of any number of callers who take the same session one receives it, and a refres
 what was revoked.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from better_auth.adapters.base import Verbs, in_
 from better_auth.adapters.conditions import arranged, meets, values_of
 from better_auth.adapters.record_json import RecordJson
+from better_auth.adapters.redis_fence import Fence
 from better_auth.adapters.redis_store import Place, RedisStore
 from better_auth.adapters.schema import stored_fields
 from better_auth.clock import Clock, render_time
@@ -207,11 +209,11 @@ class SessionsInTheTable:
     """Sessions in the table; copies of them in Redis are dropped before they change."""
 
     def __init__(
-        self, tables: Verbs, fence: Callable[[Collection[str]], Awaitable[None]], clock: Clock
+        self, tables: Verbs, fenced: Callable[[], AbstractAsyncContextManager[Fence]], clock: Clock
     ) -> None:
-        """``fence`` makes sure of no copies of these users' sessions until the change is over."""
+        """``fenced`` begins a change."""
         self._tables = tables
-        self._fence = fence
+        self._fenced = fenced
         self._clock = clock
 
     async def insert(self, session: Session) -> None:
@@ -226,20 +228,22 @@ class SessionsInTheTable:
         )
 
     async def update(self, values: Mapping[str, Any], where: Where) -> int:
-        found = await self._fenced(None, where)
-        if not found:
-            return 0
-        return await self._tables.update(Session, values, **{**where, "id": in_(found)})
+        async with self._fenced() as fence:
+            found = await self._found(fence, None, where)
+            if not found:
+                return 0
+            return await self._tables.update(Session, values, **{**where, "id": in_(found)})
 
     async def take(self, limit: int | None, where: Where) -> list[Session]:
-        while found := await self._fenced(limit, where):
-            if taken := await self._tables.take(Session, **{**where, "id": in_(found)}):
-                return taken
+        async with self._fenced() as fence:
+            while found := await self._found(fence, limit, where):
+                if taken := await self._tables.take(Session, **{**where, "id": in_(found)}):
+                    return taken
         return []
 
-    async def _fenced(self, limit: int | None, where: Where) -> list[str]:
+    async def _found(self, fence: Fence, limit: int | None, where: Where) -> list[str]:
         """The ids of what meets ``where`` now, fenced. What has expired opens nothing anyway."""
         now: datetime = self._clock()
         found = await self._tables.find(Session, limit=limit, **where)
-        await self._fence({session.user_id for session in found if session.expires_at > now})
+        await fence.around({session.user_id for session in found if session.expires_at > now})
         return [session.id for session in found]

@@ -2,26 +2,29 @@
 
 A user's sessions are the fields of one hash, so that a list of them that could disagree with what
 there is does not exist: listing them is reading the hash, revoking them is deleting fields. Beside
-it, under the same hash tag, are a copy of the user's row and the *fence*: for as long as it
-stands, nothing may be copied here from the tables, because they are about to change. What leads
-from a token or an id to the hash says only where to look; what is not in the hash does not exist.
+it, under the same hash tag, are a copy of the user's row and the *fence*: who is changing the
+tables, and when the last of them was done. Nothing is copied here from the tables that was read
+before. What leads from a token or an id to the hash says only where to look; what is not in the
+hash does not exist.
 
 Every key has a time to live.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote, unquote
 
 from better_auth.adapters import redis_scripts as lua
 from better_auth.adapters.lanes import HotReader
-from better_auth.adapters.redis_client import FAILURES, Pair, RedisClient, unavailable
+from better_auth.adapters.redis_client import FAILURES, Command, Copies, RedisClient, unavailable
 
 BELIEVED = 60
 """Seconds for which a copy of what is in the tables is believed."""
 
-Happening = Literal["changing", "gone", "kept"]
-"""To a user: a change, a deletion, or a deletion that failed."""
+GONE = "gone"
+"""Who changes a user in order to delete them: that fence stays, so that no session is made."""
+
+NOTHING = Copies(None, None, 0)
 
 IN_ONE_SCAN = 500
 
@@ -40,7 +43,7 @@ class RedisStore:
         """Longer than any statement to the tables may take."""
         self.forget: Callable[[str], None] = _forget_nothing
         """Called with a user's id after every change to them or their sessions."""
-        self._hot: HotReader[Pair] | None = None
+        self._hot: HotReader[Copies] | None = None
 
     def open(self) -> None:
         """Prepare the hot read."""
@@ -69,7 +72,7 @@ class RedisStore:
 
     # Reading
 
-    async def read(self, token_key: str) -> Pair | None:
+    async def read(self, token_key: str) -> Copies:
         """The session that the token leads to and its user, as far as they are here.
 
         The session's own ``token_key`` must still be compared. Raises ``DatabaseUnavailable``.
@@ -77,16 +80,16 @@ class RedisStore:
         key = self.of_token(token_key)
         if self._hot is not None:
             try:
-                return await self._hot.read(key)
+                return await self._hot.read(key) or NOTHING
             except FAILURES as error:
                 raise unavailable(error) from error
         (located,) = await self.client.run(("GET", key))
         if located is None:
-            return None
+            return NOTHING
         owner, session_id = _place(located)
-        sessions, user = self._of_owner(owner, "sessions", "user")
-        pair = await self.client.run(("HGET", sessions, session_id), ("GET", user))
-        return None if pair[0] is None else (pair[0], pair[1])
+        keys = self._of_owner(owner, "sessions", "user")
+        (found,) = await self.client.run(_eval(lua.READ_OF_OWNER, keys, session_id))
+        return Copies(*found)
 
     async def located(self, keys: Sequence[str]) -> list[Place]:
         """Where the tokens or ids behind ``keys`` are, of those that are known."""
@@ -200,24 +203,32 @@ class RedisStore:
 
     # Copies of the tables
 
-    async def fence(
-        self, owners: Collection[str], happening: Happening, *, sessions_too: bool
-    ) -> None:
+    async def fence(self, owners: Collection[str], who: str, *, sessions_too: bool) -> None:
         """Before the tables change: drop the copies of these users, and let nobody copy anew until
-        the change is over. Raises ``DatabaseUnavailable``, and then nothing may be changed."""
+        ``lift``. Raises ``DatabaseUnavailable``, and then nothing may be changed."""
         scope = "all" if sessions_too else ""
-        commands = [
-            _eval(
-                lua.FENCE,
-                self._of_owner(owner, "fence", "user", "sessions"),
-                happening,
-                self.fence_milliseconds,
-                scope,
-                self.channel,
-                _quoted(owner),
-            )
-            for owner in owners
-        ]
+        told = self.fence_milliseconds, scope, self.channel
+        names = "fence", "user", "sessions"
+        await self._told(
+            owners,
+            [
+                _eval(lua.FENCE, self._of_owner(one, *names), who, *told, _quoted(one))
+                for one in owners
+            ],
+        )
+
+    async def lift(self, owners: Collection[str], *who: str) -> None:
+        """After the tables have changed: what is read from now on may be copied."""
+        told = self.fence_milliseconds, self.channel
+        await self._told(
+            owners,
+            [
+                _eval(lua.LIFT, self._of_owner(one, "fence"), *told, _quoted(one), *who)
+                for one in owners
+            ],
+        )
+
+    async def _told(self, owners: Collection[str], commands: Sequence[Command]) -> None:
         try:
             if commands:
                 await self.client.run(*commands)
@@ -225,11 +236,12 @@ class RedisStore:
             for owner in owners:
                 self.forget(owner)
 
-    async def fill(self, owner: str, user: bytes, *session: str | bytes) -> bool:
-        """Keep a copy of a user's row (and of a session: id and text) that was just read; whether
-        that was allowed."""
+    async def fill(self, at: int, owner: str, user: bytes, *session: str | bytes) -> bool:
+        """Keep a copy of a user's row (and of a session: id and text) that was read after ``at``;
+        whether that was allowed."""
         keys = self._of_owner(owner, "fence", "user", "sessions")
-        (filled,) = await self.client.run(_eval(lua.FILL, keys, BELIEVED * 1000, user, *session))
+        limits = BELIEVED * 1000, at, self.fence_milliseconds // 2
+        (filled,) = await self.client.run(_eval(lua.FILL, keys, *limits, user, *session))
         return bool(filled)
 
 
