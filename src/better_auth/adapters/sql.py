@@ -17,8 +17,9 @@ from better_auth.adapters.base import Verbs, in_
 from better_auth.adapters.failures import raise_translated, translated_errors
 from better_auth.adapters.hot_reads import HotReads
 from better_auth.adapters.kinds import make_backend
+from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
 from better_auth.adapters.rows import TableOf
-from better_auth.adapters.schema import build_tables, is_up_to_date
+from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache, names_in
 from better_auth.models import Record, Session, User
 
@@ -299,8 +300,6 @@ class SqlDatabaseAdapter(SqlVerbs):
     async def migrate(self) -> list[str]:
         if await self.is_up_to_date():
             return []
-        from better_auth.adapters.migrations import apply_migration  # slow to import, rarely due
-
         async with translated_errors(self._backend, patient=True):
             async with self._backend.migrating() as connection:
                 statements = await connection.run_sync(apply_migration, self.metadata)
@@ -310,8 +309,6 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return statements
 
     async def pending_migration(self) -> list[str]:
-        from better_auth.adapters.migrations import plan_migration  # slow to import, rarely due
-
         async with translated_errors(self._backend), self.reading() as connection:
             statements = await connection.run_sync(plan_migration, self.metadata)
             return statements + await self._feed_statements(connection)
