@@ -163,22 +163,6 @@ def is_enum(model: type[Record], name: str) -> bool:
     return isinstance(python_type, type) and issubclass(python_type, Enum)
 
 
-def is_up_to_date(connection: sa.Connection, metadata: sa.MetaData) -> bool:
-    """Whether the database has every table, column and index of ``metadata``."""
-    inspector = sa.inspect(connection)
-    there = set(inspector.get_table_names())
-    for table in metadata.tables.values():
-        if table.name not in there:
-            return False
-        columns = {column["name"] for column in inspector.get_columns(table.name)}
-        indexes = {index["name"] for index in inspector.get_indexes(table.name)}
-        if not columns.issuperset(table.columns.keys()):
-            return False
-        if not indexes.issuperset(index.name for index in table.indexes):
-            return False
-    return True
-
-
 def _server_default(field: FieldInfo, column_type: TypeEngine[Any]) -> Any:
     """A constant default lets the column be added to a table that already holds rows."""
     default = field.default
