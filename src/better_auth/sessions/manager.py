@@ -95,8 +95,8 @@ class SessionManager:
         """Tell ``seen`` what every check finds from now on; nobody watching costs nothing."""
         resolve = self.resolve
 
-        async def watched(token: str) -> Principal | None:
-            principal = await resolve(token)
+        async def watched(token: str, *, refresh: bool = True) -> Principal | None:
+            principal = await resolve(token, refresh=refresh)
             seen(principal)
             return principal
 
@@ -180,11 +180,11 @@ class SessionManager:
         await verbs.insert(session)
         return evicted
 
-    async def resolve(self, token: str) -> Principal | None:
+    async def resolve(self, token: str, *, refresh: bool = True) -> Principal | None:
         """Who holds ``token``: the live session and its user, or None.
 
-        The one way in for every door. Refreshes the session when that is due; the principal then
-        says so, and a door that was given a cookie sends it again.
+        The one way in for every door. Refreshes the session when that is due, unless ``refresh``
+        is off; the principal then says so, and a door that was given a cookie sends it again.
         """
         now = self._clock()
         for key in self.tokens.keys(token):
@@ -202,7 +202,7 @@ class SessionManager:
             if is_barred(user):
                 return None
         session.__dict__["token"] = token  # whoever shares this record came with the same token
-        if self._has_aged(session, now):
+        if refresh and self._has_aged(session, now):
             return await self._refresh(session, user, now)
         return Principal(session, user, False, self)
 
@@ -219,6 +219,18 @@ class SessionManager:
         decides, whatever is in memory."""
         left = session.expires_at - now
         return left <= (self._refresh_when_left if session.remember else timedelta(0))
+
+    def needs_refresh(self, session: Session) -> bool:
+        """Whether resolving ``session`` would extend it now."""
+        now = self._clock()
+        latest = now + self.config.expires_in
+        if session.ends_at is not None:
+            latest = min(latest, session.ends_at)
+        return (
+            not self.config.disable_refresh
+            and self._has_aged(session, now)
+            and latest > session.expires_at
+        )
 
     async def _refresh(self, session: Session, user: User, now: datetime) -> Principal | None:
         """Move the end of an aged session, unless it was revoked in the meantime."""
