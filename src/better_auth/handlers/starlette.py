@@ -62,21 +62,28 @@ class _CookieSend:
             and call.cookies
             and message["type"] in ("http.response.start", "websocket.accept")
         ):
-            cookies = [
-                (b"set-cookie", cookie.render().encode("latin-1")) for cookie in call.cookies
-            ]
+            cookies = call.wire.cookie_headers(call.cookies)
             message["headers"] = [*message.get("headers", ()), *cookies]
         return self.send(message)
 
 
-def mount_auth(app: Starlette, auth: BetterAuth[Any]) -> None:
+def mount_auth(
+    app: Starlette, auth: BetterAuth[Any], *, javascript_path: str | None = None
+) -> None:
     """Serve ``auth``'s endpoints in ``app`` under their base path and bring sessions to its routes.
+
+    ``javascript_path`` (``AuthConfig.javascript_path`` unless given) is where the official
+    JavaScript client is served as well, over the same sessions.
 
     Starts and stops ``auth`` with the application, answers a missing session with the same 401
     as everywhere, and sees to it that a refreshed session's cookie reaches the client whatever
     kind of response a route returns.
     """
     app.router.routes.append(_AuthMount(auth.config.base_path or "/", auth, name="better_auth"))
+    path = javascript_path or auth.config.javascript_path
+    if path is not None:
+        beside = auth.app(wire="javascript", base_path=path)
+        app.router.routes.append(_AuthMount(path, beside, name="better_auth javascript"))
     app.add_middleware(SessionMiddleware, auth=auth)
     app.add_exception_handler(AuthError, answer_error)
     lifespan = app.router.lifespan_context

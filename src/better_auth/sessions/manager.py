@@ -176,11 +176,11 @@ class SessionManager:
         await verbs.insert(session)
         return evicted
 
-    async def resolve(self, token: str) -> Principal | None:
+    async def resolve(self, token: str, *, refresh: bool = True) -> Principal | None:
         """Who holds ``token``: the live session and its user, or None.
 
-        The one way in for every door. Refreshes the session when that is due; the principal then
-        says so, and a door that was given a cookie sends it again.
+        The one way in for every door. Refreshes the session when that is due, unless ``refresh``
+        is off; the principal then says so, and a door that was given a cookie sends it again.
         """
         keys = self.tokens.keys(token)
         principal = self._known(keys, token)
@@ -191,7 +191,7 @@ class SessionManager:
             found = await self._database.session_with_user(key)
             if found is not None:
                 principal = self._admitted(*found, token, now)
-                if principal is not None and self._has_aged(principal.session, now):
+                if refresh and principal is not None and self._has_aged(found[0], now):
                     principal = await self._refresh(*found, now)
                 break
         for seen in self._watchers:
@@ -243,6 +243,18 @@ class SessionManager:
         """Whether ``session`` has expired or its refresh is due."""
         left = session.expires_at - now
         return left <= (self._refresh_when_left if session.remember else _NOTHING)
+
+    def needs_refresh(self, session: Session) -> bool:
+        """Whether resolving ``session`` would extend it now."""
+        now = self._clock()
+        latest = now + self.config.expires_in
+        if session.ends_at is not None:
+            latest = min(latest, session.ends_at)
+        return (
+            not self.config.disable_refresh
+            and self._has_aged(session, now)
+            and latest > session.expires_at
+        )
 
     async def _refresh(self, session: Session, user: User, now: datetime) -> Principal | None:
         """Move the end of an aged session, unless it was revoked in the meantime."""
