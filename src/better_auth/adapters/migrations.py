@@ -8,6 +8,8 @@ compares what is there with what should be (``comparison.py``), and only adds.
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
+from better_auth.errors import ConfigurationError
+
 
 def is_up_to_date(connection: sa.Connection, metadata: sa.MetaData) -> bool:
     """Whether the database has every table, column and index; far cheaper than comparing all."""
@@ -19,10 +21,11 @@ def is_up_to_date(connection: sa.Connection, metadata: sa.MetaData) -> bool:
     indexes = inspector.get_multi_indexes(filter_names=names)
     for table in metadata.tables.values():
         key = (None, table.name)
-        if not {column["name"] for column in columns[key]}.issuperset(table.columns.keys()):
+        has_columns = {column["name"] for column in columns[key]}
+        has_indexes = {index["name"] for index in indexes.get(key, ())}
+        if not has_columns.issuperset(column.name for column in table.columns):
             return False
-        there = {index["name"] for index in indexes.get(key, ())}
-        if not there.issuperset(index.name for index in table.indexes):
+        if not has_indexes.issuperset(index.name for index in table.indexes):
             return False
     return True
 
@@ -40,7 +43,10 @@ def plan_migration(connection: sa.Connection, metadata: sa.MetaData) -> list[str
 
 
 def apply_migration(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
-    """Run what :func:`plan_migration` plans, in the connection's transaction; returns the SQL."""
+    """Run what :func:`plan_migration` plans, in the connection's transaction; returns the SQL.
+
+    Raises ``ConfigurationError`` also where rows already there would violate a unique index.
+    """
     statements = []
     if _has_nothing_of(metadata, connection):
         for creation in _creation(metadata):
@@ -50,8 +56,12 @@ def apply_migration(connection: sa.Connection, metadata: sa.MetaData) -> list[st
     from better_auth.adapters.comparison import additions, as_sql, invoke  # as above
 
     for step in additions(connection, metadata):
-        statements.append(as_sql(step, connection))
-        invoke(step, connection)
+        statement = as_sql(step, connection)
+        try:
+            invoke(step, connection)
+        except sa.exc.IntegrityError:
+            raise ConfigurationError(f"rows already there forbid it: {statement}") from None
+        statements.append(statement)
     return statements
 
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from better_auth.adapters.backend import Row
 from better_auth.adapters.base import Condition
-from better_auth.adapters.schema import is_enum, stored_fields
+from better_auth.adapters.layout import Layout
+from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, stored_fields
+from better_auth.adapters.session_cache import Kind, Name
+from better_auth.errors import ConfigurationError
 from better_auth.models import Record
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -29,7 +33,11 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 class TableOf:
     """One record model and its table: how rows become records and records rows."""
 
-    def __init__(self, model: type[Record], table: sa.Table, dialect: sa.Dialect) -> None:
+    def __init__(
+        self, model: type[Record], table: sa.Table, dialect: sa.Dialect, layout: Layout = Layout()
+    ) -> None:
+        """Raises ``ConfigurationError`` for a field that rows written by another program lack and
+        that has no default."""
         self.model = model
         self.table = table
         self.names = [name for name, _, _ in stored_fields(model)]
@@ -40,12 +48,12 @@ class TableOf:
         }
         self._make = self._validated if self._has_rich_fields() else model.trusted
         self._dialect = dialect
+        self._instead = missing_values(model, layout)
 
     def _has_rich_fields(self) -> bool:
         """Whether some field is more than the database gives back: an enum, a nested model."""
         return any(
-            isinstance(column.type, sa.JSON) or is_enum(self.model, column.name)
-            for column in self.table.columns
+            is_json(column) or is_enum(self.model, column.key) for column in self.table.columns
         )
 
     def _validated(self, values: dict[str, Any]) -> Record:
@@ -53,12 +61,16 @@ class TableOf:
 
     def record(self, row: Row) -> Any:
         """The record of a row as SQLAlchemy gives it: this table's columns in order."""
-        return self._make({**self._unstored, **dict(zip(self.names, row, strict=True))})
+        values = {**self._unstored, **dict(zip(self.names, row, strict=True))}
+        for name, instead in self._instead.items():
+            if values[name] is None:
+                values[name] = values["created_at"] if instead is CREATED_AT else instead
+        return self._make(values)
 
     @property
     def is_immutable(self) -> bool:
         """Whether records hold nothing that could be changed in place."""
-        return not any(isinstance(column.type, sa.JSON) for column in self.table.columns)
+        return not any(map(is_json, self.table.columns))
 
     def raw_reader(self, start: int) -> Callable[[Row], Any]:
         """A function from a row as the driver gives it, in which this table's columns begin at
@@ -70,12 +82,18 @@ class TableOf:
         names: dict[str, Any] = {"make": self._make}
         items = [f"{name!r}: unstored[{name!r}]" for name in self._unstored]
         names["unstored"] = self._unstored
+        names["instead"] = self._instead
+        values: dict[str, str] = {}
         for index, name in enumerate(self.names):
             column_type = self.table.c[name].type.dialect_impl(self._dialect)
             process = column_type.result_processor(self._dialect, None)
             names[f"process_{index}"] = process
             value = f"row[{start + index}]"
-            items.append(f"{name!r}: " + (f"process_{index}({value})" if process else value))
+            values[name] = f"process_{index}({value})" if process else value
+        for name, instead in self._instead.items():
+            other = values["created_at"] if instead is CREATED_AT else f"instead[{name!r}]"
+            values[name] = f"({other} if (value := {values[name]}) is None else value)"
+        items += [f"{name!r}: {value}" for name, value in values.items()]
         reader: Callable[[Row], Any] = eval(  # noqa: S307  (our own field names)
             f"lambda row: make({{{', '.join(items)}}})", names
         )
@@ -89,12 +107,48 @@ class TableOf:
         """SQL expressions for keyword conditions. An unknown field is a ``KeyError``."""
         clauses = []
         for name, value in conditions.items():
-            column = self.table.c[name]
+            column = self._comparable(name)
             if isinstance(value, Condition):
                 clauses.append(_COMPARISONS[value.operator](column, _encode(value.value)))
             else:
                 clauses.append(column == _encode(value))
         return clauses
+
+    def _comparable(self, name: str) -> Any:
+        """What a field's column holds, or stands for where it holds nothing."""
+        column = self.table.c[name]
+        if name not in self._instead:
+            return column
+        instead = self._instead[name]
+        other = self.table.c.created_at if instead is CREATED_AT else _encode(instead)
+        return sa.func.coalesce(column, other, type_=column.type)
+
+
+CREATED_AT = object()
+"""Stands for what a missing time means: that of the row's beginning."""
+
+
+def missing_values(model: type[Record], layout: Layout) -> dict[str, Any]:
+    """What stands for each field that rows of another program may lack, though it is required.
+
+    Raises ``ConfigurationError`` for a field of which nothing can be said.
+    """
+    found: dict[str, Any] = {}
+    for name, field, _ in stored_fields(model):
+        if not layout.may_be_missing(model.table_name, name) or may_be_none(field):
+            continue
+        value = layout.instead(model.table_name, name)
+        if value is None:
+            value = field.get_default(call_default_factory=True)
+        if value is PydanticUndefined:
+            if not is_time(field):
+                raise ConfigurationError(
+                    f"{model.__name__}.{name}: rows written by the other server have no value; "
+                    "give the field a default"
+                )
+            value = CREATED_AT
+        found[name] = value
+    return found
 
 
 def _encode(value: Any) -> Any:
@@ -105,3 +159,17 @@ def _encode(value: Any) -> Any:
     if isinstance(value, list):
         return [_encode(item) for item in value]
     return value
+
+
+def names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:
+    """The rows that ``where`` can have met; None: any."""
+    fields: dict[str, Kind] = {"id": kind}
+    if kind == "session":
+        fields |= {"token_key": "key", "user_id": "user"}
+    for name, kind in fields.items():
+        value = where.get(name)
+        if isinstance(value, str):
+            return [(kind, value)]
+        if isinstance(value, Condition) and value.operator == "in":
+            return [(kind, one) for one in value.value]
+    return None

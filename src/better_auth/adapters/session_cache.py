@@ -12,11 +12,10 @@ announced (:meth:`SessionCache.reading`), and what is named in the meantime is n
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from better_auth.adapters.base import Condition
 from better_auth.models import Session, User
 
 Found = tuple[Session, User]
@@ -178,17 +177,3 @@ class SessionCache:
         keys.discard(token_key)
         if not keys:
             del self._keys_of_user[user.id]
-
-
-def names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:
-    """The rows that ``where`` can have met; None: any."""
-    fields: dict[str, Kind] = {"id": kind}
-    if kind == "session":
-        fields |= {"token_key": "key", "user_id": "user"}
-    for name, kind in fields.items():
-        value = where.get(name)
-        if isinstance(value, str):
-            return [(kind, value)]
-        if isinstance(value, Condition) and value.operator == "in":
-            return [(kind, one) for one in value.value]
-    return None

@@ -17,10 +17,11 @@ from better_auth.adapters.base import Verbs, in_
 from better_auth.adapters.failures import raise_translated, translated_errors
 from better_auth.adapters.hot_reads import HotReads
 from better_auth.adapters.kinds import make_backend
+from better_auth.adapters.layout import Layout
 from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
-from better_auth.adapters.rows import TableOf
+from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
-from better_auth.adapters.session_cache import SessionCache, names_in
+from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
 
 R = TypeVar("R", bound=Record)
@@ -198,18 +199,18 @@ class SqlDatabaseAdapter(SqlVerbs):
         self._cache: SessionCache | None = None
         self._feed: Feed | None = None
         self.on_change: Callable[[], None] = lambda: None
-        """Called when the database tells of a change, where it does."""
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
         return f"{type(self).__name__}({shown!r})"
 
-    def bind(self, models: Sequence[type[Record]]) -> None:
+    def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
-        tables = build_tables(models, self.metadata)
+        tables = build_tables(models, self.metadata, layout)
         dialect = self._backend.reading.dialect
         self.tables = {
-            model.table_name: TableOf(model, tables[model.table_name], dialect) for model in models
+            model.table_name: TableOf(model, tables[model.table_name], dialect, layout)
+            for model in models
         }
         self._sessions = self.tables[Session.table_name]
         self._users = self.tables[User.table_name]
@@ -260,12 +261,7 @@ class SqlDatabaseAdapter(SqlVerbs):
                 self._cache.forget(names)
 
     def enable_cache(self, cache: SessionCache, listen_url: str | None = None) -> None:
-        """Keep sessions in ``cache`` and it right.
-
-        ``listen_url`` is where notifications come from, if not from the database's own URL.
-        SQLite needs no cache: what it finds is remembered, exactly, in any case. Raises
-        ``ConfigurationError`` where the database cannot tell what changes.
-        """
+        """SQLite needs no cache: what it finds is remembered, exactly, in any case."""
         self._feed = self._backend.feed(cache, listen_url, lambda: self.on_change())
         self._cache = cache if self._feed is not None else None
 
@@ -315,7 +311,9 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     async def _feed_statements(self, connection: AsyncConnection) -> list[str]:
         """What the database must still be taught to tell of its changes."""
-        return await self._feed.missing(connection) if self._feed is not None else []
+        if self._feed is None:
+            return []
+        return await self._feed.missing(connection, self._sessions.table, self._users.table)
 
     async def is_up_to_date(self) -> bool:
         """Whether every table, column and index is there; far cheaper than planning."""
@@ -369,4 +367,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         if row is None:
             return None
         split = len(self._sessions.names)
-        return self._sessions.record(row[:split]), self._users.record(row[split:])
+        session: Session = self._sessions.record(row[:split])
+        if session.token_key != token_key:  # a table made elsewhere may compare without case
+            return None
+        return session, self._users.record(row[split:])
