@@ -334,10 +334,9 @@ class SessionManager:
         ``current`` keeps its own token whatever ``list_tokens`` says: its holder has it already.
         An impersonator is shown handles: what the user's own devices hold is not theirs to have.
         """
-        sessions = await self._live(user_id)
         for_impersonator = current is not None and impersonator(current) is not None
         listed = []
-        for session in sessions:
+        for session in await self._live(user_id):
             if current is not None and session.id == current.id:
                 token = current.token
             elif impersonator(session) and not self.list_impersonations and not for_impersonator:
@@ -345,8 +344,8 @@ class SessionManager:
             elif for_impersonator:
                 token = self.tokens.handle(session.id)
             else:
-                token = self.tokens.shown(session)
-            listed.append(session.revised(token=token))
+                token = self._shown(session)
+            listed.append(session if session.token == token else session.revised(token=token))
         return listed
 
     async def list_all_for(self, user_id: str) -> list[Session]:
@@ -356,12 +355,14 @@ class SessionManager:
 
     async def _live(self, user_id: str) -> list[Session]:
         """The live sessions of a user, newest first."""
-        return await self._database.find(
-            Session,
-            user_id=user_id,
-            expires_at=gt(self._clock()),
-            order_by=("-created_at", "-id"),
-        )
+        return await self._database.live_sessions(user_id, self._clock())
+
+    def _shown(self, session: Session) -> str:
+        """What the user is shown as the token of ``session``, noted in the record, which may be
+        remembered: opening a sealed token takes longer than finding its row."""
+        if not session.token:
+            session.__dict__["token"] = self.tokens.shown(session)
+        return session.token
 
     async def revoke(self, session: Session) -> bool:
         """End this session; whether it was this call that ended it."""
