@@ -3,7 +3,6 @@
 from better_auth.adapters.base import (
     Condition,
     DatabaseAdapter,
-    TellsChanges,
     Verbs,
     contains,
     ends_with,
@@ -26,7 +25,6 @@ __all__ = [
     "MemoryDatabaseAdapter",
     "SessionCache",
     "SqlDatabaseAdapter",
-    "TellsChanges",
     "Verbs",
     "contains",
     "ends_with",

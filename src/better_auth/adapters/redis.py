@@ -13,12 +13,14 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
-from better_auth.adapters.base import Verbs
+from better_auth.adapters.base import Verbs, gt
 from better_auth.adapters.conditions import values_of
+from better_auth.adapters.layout import Layout
 from better_auth.adapters.record_json import RecordJson
 from better_auth.adapters.redis_client import Copies, RedisClient
 from better_auth.adapters.redis_feed import RedisFeed
@@ -166,7 +168,6 @@ class RedisDatabaseAdapter(RoutedVerbs):
         self._is_open = False
         self._paused_until = float("-inf")
         self.on_change: Callable[[], None] = lambda: None
-        """Called when a session or a user has changed, where ``enable_cache`` was called."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sql!r})"
@@ -194,8 +195,8 @@ class RedisDatabaseAdapter(RoutedVerbs):
             cache, self._client, self._store.prefix, self._store.channel, lambda: self.on_change()
         )
 
-    def bind(self, models: Sequence[type[Record]]) -> None:
-        self.sql.bind(models)
+    def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
+        self.sql.bind(models, layout)
         by_table = {model.table_name: model for model in models}
         self._session_text = RecordJson(cast(type[Session], by_table[Session.table_name]))
         self._user_text = RecordJson(cast(type[User], by_table[User.table_name]))
@@ -263,6 +264,12 @@ class RedisDatabaseAdapter(RoutedVerbs):
         else:
             cache.store(reading, token_key, found)
         return found
+
+    async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:
+        if self._keeps_table:
+            return await self.sql.live_sessions(user_id, now)
+        where = {"user_id": user_id, "expires_at": gt(now)}
+        return await self._sessions.find(("-created_at", "-id"), None, 0, where)
 
     async def _read(self, token_key: str) -> tuple[Found | None, bool]:
         """A session with its user, and whether any change to them from now on will be told."""
