@@ -19,7 +19,7 @@ import uvloop
 from fastapi import FastAPI
 
 from better_auth import AuthConfig, BetterAuth, RateLimitConfig, SessionConfig
-from better_auth.config import CacheConfig
+from better_auth.config import CacheConfig, StoreConfig
 from better_auth.handlers import CurrentSession, mount_auth
 from better_auth.http.asgi import AsgiApp, Receive, Scope, Send
 from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
@@ -29,14 +29,18 @@ SECRET = "the benchmarks' own secret, 32 characters or more"
 Options = dict[str, Any]
 
 
-def make_auth(database: str, cache: bool = False) -> BetterAuth:
+def make_auth(
+    database: str, cache: bool = False, store: dict[str, Any] | None = None
+) -> BetterAuth:
     """The library as it comes, on an SQLite file or the database of a URL, without the rate limit
-    that would end a run."""
+    that would end a run. ``store`` says where sessions are, if not there."""
     return BetterAuth(
         AuthConfig(
             SECRET,
             rate_limit=RateLimitConfig(enabled=False),
-            session=SessionConfig(cache=CacheConfig(enabled=cache)),
+            session=SessionConfig(
+                cache=CacheConfig(enabled=cache), store=StoreConfig(**(store or {}))
+            ),
         ),
         database=database if "://" in database else f"sqlite:///{database}",
         plugins=[EmailPasswordPlugin(), SessionManagementPlugin()],
@@ -45,7 +49,7 @@ def make_auth(database: str, cache: bool = False) -> BetterAuth:
 
 def library(options: Options) -> AsgiApp:
     """The library by itself."""
-    return make_auth(options["database"], options.get("cache", False))
+    return make_auth(options["database"], options.get("cache", False), options.get("store"))
 
 
 def bare(options: Options) -> AsgiApp:

@@ -10,7 +10,7 @@ from statistics import median
 
 import argon2
 
-from benchmarks import load, postgresql
+from benchmarks import load, postgresql, redis
 from benchmarks.apps import SECRET, make_auth
 from benchmarks.checks import against_bare
 from benchmarks.data import PASSWORD, Filled, fill
@@ -316,5 +316,8 @@ ROWS: dict[str, Callable[[Lab], Row]] = {
     "postgresql": postgresql.get_session,
     "postgresql-memory": postgresql.get_session_cached,
     "postgresql-resolve": postgresql.resolve,
+    "redis": redis.get_session,
+    "redis-memory": redis.get_session_cached,
+    "redis-resolve": redis.resolve,
 }
 """Every row by the name ``--only`` takes."""

@@ -253,7 +253,7 @@ def test_a_copy_is_not_believed_for_ever(site: Site) -> None:
     assert copies
     assert all(0 < left <= BELIEVED * 1000 for left in copies)
     if adapter(site)._keeps_table:
-        of_sessions = [left for key, left in keys(site).items() if key.endswith(":sessions")]
+        of_sessions = [left for key, left in keys(site).items() if key.endswith(":copies")]
         assert of_sessions
         assert all(0 < left <= BELIEVED * 1000 for left in of_sessions)
 
@@ -271,6 +271,31 @@ def test_a_text_of_another_release(site_with: MakeSite, database_kind: str, tmp_
     assert found.user.role == "user"  # type: ignore[attr-defined]
     later = large.session(large.run(large.auth.users.find(found.user.id))).token
     assert is_in(small, later)
+
+
+@pytest.mark.parametrize("first", [None, "alone", "beside"])
+def test_turning_from_one_to_the_other(site_with: MakeSite, tmp_path: Path, first: Any) -> None:
+    """Whatever counted before, what is revoked stays revoked when it counts again, and what cannot
+    be revoked does not count."""
+    store = {"url": databases.redis_url(), "prefix": databases.new_prefix()}
+    ways = {None: {}, "alone": {"store": store}, "beside": {"store": {**store, "keep_table": True}}}
+
+    def serving(way: str | None) -> Site:
+        return site_with(database=f"sqlite:///{tmp_path / 'auth.db'}", session=ways[way])
+
+    before = serving(first)
+    user = before.user()
+    old = before.session(user)
+    assert is_in(before, old.token)
+    for way in set(ways) - {first}:
+        other = serving(way)
+        assert is_in(other, old.token) == ("alone" not in (first, way))
+    # Without Redis nothing can be revoked there: that is the operator's to empty.
+    other = serving({None: "alone", "alone": "beside", "beside": "alone"}[first])
+    kept = other.session(user)
+    other.run(other.auth.sessions.revoke_all(user.id, except_id=kept.id))
+    assert is_in(other, kept.token)
+    assert not any(is_in(serving(one), old.token) for one in ways)
 
 
 # Sessions in memory

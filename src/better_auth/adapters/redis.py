@@ -162,7 +162,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         self._keeps_table = keep_table
         self._clock = clock
         self._client = RedisClient(url, pool_size=pool_size, patience=patience)
-        self._store = RedisStore(self._client, prefix)
+        self._store = RedisStore(self._client, prefix, are_copies=keep_table)
         self._cache: SessionCache | None = None
         self._feed: RedisFeed | None = None
         self._is_open = False

@@ -12,7 +12,7 @@ for place, key in ipairs(KEYS) do
     if located then
         local owner, id = string.match(located, '^(%S+) (.+)$')
         local of_owner = ARGV[1] .. '{' .. owner .. '}:'
-        session = redis.call('HGET', of_owner .. 'sessions', id)
+        session = redis.call('HGET', of_owner .. ARGV[2], id)
         user = redis.call('GET', of_owner .. 'user')
     end
     found[2 * place - 1], found[2 * place] = session, user
@@ -21,8 +21,8 @@ local time = redis.call('TIME')
 found[2 * #KEYS + 1] = time[1] * 1000 + math.floor(time[2] / 1000)
 return found
 """
-"""KEYS: where tokens are located. ARGV: the prefix. A session and a user for each key, or nil, and
-at last the present in milliseconds."""
+"""KEYS: where tokens are located. ARGV: the prefix, what the hash is called. A session and a user
+for each key, or nil, and at last the present in milliseconds."""
 
 READ_OF_OWNER = """
 local time = redis.call('TIME')
@@ -99,12 +99,12 @@ FENCE = (
 redis.call('HSET', KEYS[1], ARGV[1], 1)
 keep(KEYS[1], tonumber(ARGV[2]))
 redis.call('DEL', KEYS[2])
-if ARGV[3] == 'all' then redis.call('DEL', KEYS[3]) end
+if ARGV[3] == 'all' then redis.call('DEL', KEYS[3], KEYS[4]) end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 """
 )
-"""KEYS: fence, user, sessions. ARGV: who changes (``gone``: the user will be), for how many
-milliseconds at most, ``all`` where the sessions go as well, channel, owner."""
+"""KEYS: fence, user, sessions, copies of sessions. ARGV: who changes (``gone``: the user will be),
+for how many milliseconds at most, ``all`` where the sessions go as well, channel, owner."""
 
 LIFT = (
     _NOW

@@ -119,6 +119,13 @@ class SessionsInRedis:
         return replaced
 
     async def take(self, limit: int | None, where: Where) -> list[Session]:
+        """Also from the table, where there may be sessions of before: they count for nothing now,
+        and what is revoked meanwhile must not be live when the table counts again."""
+        taken = await self._take(limit, where)
+        await self._tables.take(Session, limit=limit, **where)
+        return taken
+
+    async def _take(self, limit: int | None, where: Where) -> list[Session]:
         taken: list[Session] = []
         async for batch in self._candidates(where):
             while batch := [one for one in batch if meets(one.session, where)]:

@@ -35,8 +35,11 @@ Place = tuple[str, str]
 class RedisStore:
     """The keys under one prefix."""
 
-    def __init__(self, client: RedisClient, prefix: str) -> None:
+    def __init__(self, client: RedisClient, prefix: str, *, are_copies: bool) -> None:
+        """``are_copies``: the sessions here are copies of the table's. They have another name, so
+        that what was no copy is not taken for one, nor the other way round."""
         self.client = client
+        self._sessions = "copies" if are_copies else "sessions"
         self.prefix = prefix
         self.channel = f"{prefix}changed"
         self.fence_milliseconds = 1000 * int(max(30, 10 * client.patience))
@@ -48,7 +51,7 @@ class RedisStore:
     def open(self) -> None:
         """Prepare the hot read."""
         if not self.client.is_cluster:
-            self._hot = self.client.hot_reader(lua.READ, self.prefix)
+            self._hot = self.client.hot_reader(lua.READ, self.prefix, self._sessions)
 
     def close(self) -> None:
         """Do without it again."""
@@ -87,7 +90,7 @@ class RedisStore:
         if located is None:
             return NOTHING
         owner, session_id = _place(located)
-        keys = self._of_owner(owner, "sessions", "user")
+        keys = self._of_owner(owner, self._sessions, "user")
         (found,) = await self.client.run(_eval(lua.READ_OF_OWNER, keys, session_id))
         return Copies(*found)
 
@@ -106,7 +109,7 @@ class RedisStore:
 
     async def owners(self) -> AsyncIterator[list[str]]:
         """Everybody who has sessions; one may come twice."""
-        begin, end = self.prefix + "{", "}:sessions"
+        begin, end = self.prefix + "{", "}:" + self._sessions
         async for keys in self.client.scan(f"{begin}*{end}", IN_ONE_SCAN):
             yield [unquote(key.decode()[len(begin) : -len(end)]) for key in keys]
 
@@ -114,7 +117,7 @@ class RedisStore:
         """All sessions of ``owners``."""
         if not owners:
             return []
-        keys = [self._of_owner(owner, "sessions")[0] for owner in owners]
+        keys = [self._of_owner(owner, self._sessions)[0] for owner in owners]
         found = await self.client.run(*(("HGETALL", key) for key in keys))
         return [
             ((owner, session_id.decode()), text)
@@ -127,7 +130,7 @@ class RedisStore:
         if not places:
             return []
         found = await self.client.run(
-            *(("HGET", self._of_owner(owner, "sessions")[0], one) for owner, one in places)
+            *(("HGET", self._of_owner(owner, self._sessions)[0], one) for owner, one in places)
         )
         pairs = zip(places, found, strict=True)
         return [(place, text) for place, text in pairs if text is not None]
@@ -168,7 +171,7 @@ class RedisStore:
         ``is_known``: the user is in the table, as far as one who has looked can tell.
         """
         owner, session_id = place
-        keys = self._of_owner(owner, "sessions", "fence", "user")
+        keys = self._of_owner(owner, self._sessions, "fence", "user")
         known = "known" if is_known else ""
         (outcome,) = await self.client.run(
             _eval(lua.PUT, keys, session_id, text, milliseconds, now, known)
@@ -179,7 +182,7 @@ class RedisStore:
     async def swap(self, place: Place, seen: bytes, text: bytes, milliseconds: int) -> bool:
         """Replace a session that is still as it was seen."""
         owner, session_id = place
-        keys = self._of_owner(owner, "sessions")
+        keys = self._of_owner(owner, self._sessions)
         told = self.channel, _quoted(owner)
         try:
             (swapped,) = await self.client.run(
@@ -191,7 +194,7 @@ class RedisStore:
 
     async def remove(self, owner: str, seen: Sequence[tuple[str, bytes]]) -> list[bool]:
         """Delete those sessions of a user, by id, that are still as they were seen; which were."""
-        keys = self._of_owner(owner, "sessions")
+        keys = self._of_owner(owner, self._sessions)
         flat = [part for one in seen for part in one]
         try:
             (removed,) = await self.client.run(
@@ -208,7 +211,7 @@ class RedisStore:
         ``lift``. Raises ``DatabaseUnavailable``, and then nothing may be changed."""
         scope = "all" if sessions_too else ""
         told = self.fence_milliseconds, scope, self.channel
-        names = "fence", "user", "sessions"
+        names = "fence", "user", "sessions", "copies"
         await self._told(
             owners,
             [
@@ -239,7 +242,7 @@ class RedisStore:
     async def fill(self, at: int, owner: str, user: bytes, *session: str | bytes) -> bool:
         """Keep a copy of a user's row (and of a session: id and text) that was read after ``at``;
         whether that was allowed."""
-        keys = self._of_owner(owner, "fence", "user", "sessions")
+        keys = self._of_owner(owner, "fence", "user", self._sessions)
         limits = BELIEVED * 1000, at, self.fence_milliseconds // 2
         (filled,) = await self.client.run(_eval(lua.FILL, keys, *limits, user, *session))
         return bool(filled)
