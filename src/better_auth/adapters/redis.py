@@ -25,7 +25,12 @@ from better_auth.adapters.record_json import RecordJson
 from better_auth.adapters.redis_client import Copies, RedisClient
 from better_auth.adapters.redis_feed import RedisFeed
 from better_auth.adapters.redis_fence import Fence
-from better_auth.adapters.redis_sessions import SessionsInRedis, SessionsInTheTable, SessionVerbs
+from better_auth.adapters.redis_sessions import (
+    Fenced,
+    SessionsInRedis,
+    SessionsInTheTable,
+    SessionVerbs,
+)
 from better_auth.adapters.redis_store import RedisStore
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.sql import SqlDatabaseAdapter
@@ -205,12 +210,10 @@ class RedisDatabaseAdapter(RoutedVerbs):
     def fenced(self) -> Fence:
         return Fence(self._store, sessions_too=self._keeps_table)
 
-    def _sessions_of(
-        self, tables: Verbs, fenced: Callable[[], AbstractAsyncContextManager[Fence]]
-    ) -> SessionVerbs:
+    def _sessions_of(self, tables: Verbs, fenced: Fenced) -> SessionVerbs:
         if self._keeps_table:
-            return SessionsInTheTable(tables, fenced, self._clock)
-        return SessionsInRedis(self._store, self._session_text, self._clock, tables)
+            return SessionsInTheTable(tables, fenced, self._clock, counts=True)
+        return SessionsInRedis(self._store, self._session_text, self._clock, tables, fenced)
 
     async def connect(self) -> None:
         if self._is_open:

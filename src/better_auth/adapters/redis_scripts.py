@@ -98,13 +98,12 @@ FENCE = (
     + """
 redis.call('HSET', KEYS[1], ARGV[1], 1)
 keep(KEYS[1], tonumber(ARGV[2]))
-redis.call('DEL', KEYS[2])
-if ARGV[3] == 'all' then redis.call('DEL', KEYS[3], KEYS[4]) end
-redis.call('PUBLISH', ARGV[4], ARGV[5])
+redis.call('DEL', unpack(KEYS, 2))
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 """
 )
-"""KEYS: fence, user, sessions, copies of sessions. ARGV: who changes (``gone``: the user will be),
-for how many milliseconds at most, ``all`` where the sessions go as well, channel, owner."""
+"""KEYS: fence, then what goes. ARGV: who changes (``gone``: the user will be), for how many
+milliseconds at most, channel, owner."""
 
 LIFT = (
     _NOW

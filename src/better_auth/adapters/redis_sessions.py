@@ -23,6 +23,7 @@ from better_auth.errors import ReferenceViolation, UniqueViolation
 from better_auth.models import Session, User
 
 Where = Mapping[str, Any]
+Fenced = Callable[[], AbstractAsyncContextManager[Fence]]
 
 MARGIN = 60_000
 """Milliseconds that a session stays past its end, so that clocks need not agree."""
@@ -55,13 +56,19 @@ class SessionsInRedis:
     """Sessions that are in Redis and nowhere else."""
 
     def __init__(
-        self, store: RedisStore, text: RecordJson[Session], clock: Clock, tables: Verbs
+        self,
+        store: RedisStore,
+        text: RecordJson[Session],
+        clock: Clock,
+        tables: Verbs,
+        fenced: Fenced,
     ) -> None:
-        """``tables`` is asked whether a user exists."""
+        """``tables`` is asked whether a user exists; ``fenced`` begins a change of them."""
         self._store = store
         self._text = text
         self._clock = clock
         self._tables = tables
+        self._before = SessionsInTheTable(tables, fenced, clock)
         self._indexed = [
             name
             for name, _, column in stored_fields(text.model)
@@ -122,7 +129,7 @@ class SessionsInRedis:
         """Also from the table, where there may be sessions of before: they count for nothing now,
         and what is revoked meanwhile must not be live when the table counts again."""
         taken = await self._take(limit, where)
-        await self._tables.take(Session, limit=limit, **where)
+        await self._before.take(limit, where)
         return taken
 
     async def _take(self, limit: int | None, where: Where) -> list[Session]:
@@ -216,9 +223,11 @@ class SessionsInTheTable:
     """Sessions in the table; copies of them in Redis are dropped before they change."""
 
     def __init__(
-        self, tables: Verbs, fenced: Callable[[], AbstractAsyncContextManager[Fence]], clock: Clock
+        self, tables: Verbs, fenced: Fenced, clock: Clock, *, counts: bool = False
     ) -> None:
-        """``fenced`` begins a change."""
+        """``fenced`` begins a change. ``counts``: this is where sessions are, and what is left in
+        Redis of a time when they were there goes with whatever its user revokes."""
+        self._counts = counts
         self._tables = tables
         self._fenced = fenced
         self._clock = clock
@@ -252,5 +261,8 @@ class SessionsInTheTable:
         """The ids of what meets ``where`` now, fenced. What has expired opens nothing anyway."""
         now: datetime = self._clock()
         found = await self._tables.find(Session, limit=limit, **where)
-        await fence.around({session.user_id for session in found if session.expires_at > now})
+        owners = {session.user_id for session in found if session.expires_at > now}
+        if self._counts and not found and "user_id" in where:
+            owners.update(values_of(where["user_id"]) or ())
+        await fence.around(owners)
         return [session.id for session in found]

@@ -209,9 +209,8 @@ class RedisStore:
     async def fence(self, owners: Collection[str], who: str, *, sessions_too: bool) -> None:
         """Before the tables change: drop the copies of these users, and let nobody copy anew until
         ``lift``. Raises ``DatabaseUnavailable``, and then nothing may be changed."""
-        scope = "all" if sessions_too else ""
-        told = self.fence_milliseconds, scope, self.channel
-        names = "fence", "user", "sessions", "copies"
+        told = self.fence_milliseconds, self.channel
+        names = "fence", "user", "copies", *(["sessions"] if sessions_too else [])
         await self._told(
             owners,
             [
