@@ -20,7 +20,7 @@ from better_auth.plugins import (
 from better_auth.plugins.organization import Invitation, Organization
 from tests.interop.compare import differences
 from tests.interop.differences import DELIBERATE, EVERYWHERE
-from tests.interop.node import peer, walked, workshop
+from tests.interop.node import peer, walked
 from tests.support import SECRET, make_auth, serve
 
 WALKS = sorted(path.stem for path in (Path(__file__).parent / "walks").glob("*.mjs"))
@@ -71,13 +71,6 @@ def two_servers(folder: Path) -> Iterator[tuple[str, str]]:
     """The origins of this server and of better-auth on Node, both new."""
     with serve(Application()) as ours, peer(folder, SECRET=SECRET) as theirs:
         yield ours, theirs
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """Where Node's scripts and packages are."""
-    with workshop() as folder:
-        yield folder
 
 
 @pytest.mark.parametrize("walk", WALKS)
