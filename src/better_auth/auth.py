@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import create_model
 
 from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
+from better_auth.adapters.layout import layout_for
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig, WireName, mount_path
 from better_auth.crypto import CookieSigner, Keyring, PasswordHasher
@@ -30,6 +31,7 @@ from better_auth.http.wire.javascript import JavascriptWire
 from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.core import CorePlugin
+from better_auth.plugins.shared_database import SharedDatabasePlugin
 from better_auth.sessions import SessionManager, TokenVault
 from better_auth.users import UserManager
 
@@ -70,11 +72,15 @@ class BetterAuth(Generic[UserT]):
         config.check()
         self.config = config
         self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
+        is_shared = config.share_database_with_typescript
+        if is_shared:
+            self.plugins.insert(1, SharedDatabasePlugin(plugins))
         self._refuse_twins()
         self.events = EventBus()
         self.database = _adapter(database or config.database_url, config)
         self._records = self._extended_records(user_model)
-        self.database.bind(list(self._records.values()))
+        layout = layout_for(config.database_names, with_typescript=is_shared)
+        self.database.bind(list(self._records.values()), layout)
         self._own_user_fields = {
             name: field
             for name, field in user_model.model_fields.items()
@@ -212,8 +218,7 @@ class BetterAuth(Generic[UserT]):
             elif await self.database.pending_migration():
                 raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
             await self.database.connect()
-            if isinstance(self.database, SqlDatabaseAdapter):
-                self.database.on_change = self.sessions.revocations.nudge
+            self.database.on_change = self.sessions.revocations.nudge
             for plugin in self.plugins:
                 await plugin.start()
             if self.config.session.purge_interval is not None:
@@ -322,6 +327,7 @@ class BetterAuth(Generic[UserT]):
             memory_cost=config.password.memory_cost,
             time_cost=config.password.time_cost,
             parallelism=config.password.parallelism,
+            scheme="scrypt" if config.share_database_with_typescript else "argon2",
         )
         return Context(
             config=config,
@@ -359,8 +365,6 @@ def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> Data
         )
     cache = config.session.cache
     if cache.enabled:
-        if not isinstance(database, SqlDatabaseAdapter):
-            raise ConfigurationError("session.cache: this database cannot tell what changes")
         database.enable_cache(
             SessionCache(
                 max_entries=cache.max_entries,

@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from better_auth.clock import parse_seconds
 from better_auth.errors import ConfigurationError
+from better_auth.names import Names
 
 ENVIRONMENT_PREFIX = "BETTER_AUTH_"
 
@@ -239,6 +240,10 @@ class AuthConfig(Section):
     """Connections for reading, and as many for writing; SQLite has its own numbers."""
     database_patience: Duration = timedelta(seconds=3)
     """How long a connection or statement may take before the database counts as unavailable."""
+    database_names: Names = Field(default_factory=Names)
+    """What tables and columns are called, where not as the library calls them."""
+    share_database_with_typescript: bool = False
+    """The database is also a better-auth server's in TypeScript: docs/databases.md."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
     trusted_origins: StringList = []
@@ -341,6 +346,15 @@ class AuthConfig(Section):
         if self.javascript_path == self.base_path:
             raise ConfigurationError("javascript_path and base_path are the same")
         session = self.session
+        if self.share_database_with_typescript:
+            if (
+                "sealed"
+                in session.model_dump(include={"token_storage"}, exclude_unset=True).values()
+            ):
+                raise ConfigurationError(
+                    "share_database_with_typescript needs session.token_storage plain"
+                )
+            session.token_storage = "plain"
         if session.cookie_same_site is SameSite.NONE and not session.cookie_secure:
             raise ConfigurationError(
                 "session.cookie_same_site None needs session.cookie_secure: browsers drop it else"
@@ -413,7 +427,7 @@ def _is_setting(path: list[str], section: type[BaseModel] = AuthConfig) -> bool:
     kind = field.annotation
     if not rest:
         return True
-    return isinstance(kind, type) and issubclass(kind, Section) and _is_setting(rest, kind)
+    return isinstance(kind, type) and issubclass(kind, BaseModel) and _is_setting(rest, kind)
 
 
 def explain(error: ValidationError) -> str:

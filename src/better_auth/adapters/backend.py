@@ -47,8 +47,10 @@ class Feed(Protocol):
         """Stop listening; the cache believes nothing from then on."""
         ...
 
-    async def missing(self, connection: AsyncConnection) -> list[str]:
-        """The statements that teach the database to tell; none: it does."""
+    async def missing(
+        self, connection: AsyncConnection, sessions: sa.Table, users: sa.Table
+    ) -> list[str]:
+        """The statements that teach the database to tell of these tables; none: it does."""
         ...
 
 

@@ -91,6 +91,18 @@ class Call:
         """Who is asking, as far as this call has found out; looks nothing up."""
         return self._principal
 
+    def at_hand(self) -> Principal | None:
+        """The live session and its user, where they are known without waiting.
+
+        None says nothing: ask :meth:`principal`.
+        """
+        if not self._resolved:
+            credential = self.wire.credential(self.request)
+            if credential is not None:
+                self._principal = self.context.sessions.at_hand(credential.token)
+            self._resolved = credential is None or self._principal is not None
+        return self._principal
+
     async def principal(self, *, refresh: bool = True) -> Principal | None:
         """The live session and its user, or None.
 
@@ -112,7 +124,7 @@ class Call:
 
     async def require(self) -> Principal:
         """The live session and its user. Raises ``Unauthorized`` (401)."""
-        principal = await self.principal()
+        principal = self.at_hand() or await self.principal()
         if principal is None:
             raise Unauthorized
         return principal
