@@ -31,6 +31,10 @@ class Purpose(StrEnum):
     OTP = "otp"
     BACKUP_CODE = "backup-code"
     TRUSTED_DEVICE = "trusted-device"
+    RESET_PASSWORD = "reset-password"
+    VERIFY_EMAIL = "verify-email"
+    CHANGE_EMAIL = "change-email"
+    DELETE_ACCOUNT = "delete-account"
 
 
 class Keyring:

@@ -19,7 +19,9 @@ from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest, Finish, Header
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import Wire
+from better_auth.mail import Mailer
 from better_auth.models import Fields, Principal, Session, User
+from better_auth.proofs import Proofs
 from better_auth.sessions import Client, SessionManager
 from better_auth.users import UserManager
 
@@ -65,6 +67,8 @@ class Context:
     origins: TrustedOrigins
     addresses: ClientAddress
     wire: Wire
+    mail: Mailer
+    proofs: Proofs
     own_user_fields: Mapping[str, FieldInfo]
     second_steps: list[SecondStep] = field(default_factory=list)
     hand_outs: list[HandOut] = field(default_factory=list)
