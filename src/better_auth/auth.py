@@ -33,7 +33,7 @@ from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import NativeWire
-<<<<<<< HEAD
+from better_auth.mail import Mailer, MailProvider, provider_from_url
 from better_auth.models import (
     Account,
     Fields,
@@ -44,10 +44,6 @@ from better_auth.models import (
     UserT,
     Verification,
 )
-=======
-from better_auth.mail import Mailer, MailProvider, provider_from_url
-from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
->>>>>>> account
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.core import LIVENESS, CorePlugin
 from better_auth.proofs import Proofs
