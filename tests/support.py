@@ -15,12 +15,16 @@ import uvicorn
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.plugins import (
     AdminPlugin,
+    AnonymousPlugin,
     AuditPlugin,
     EmailPasswordPlugin,
+    MultiSessionPlugin,
+    OneTimeTokenPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
     TelemetryPlugin,
     TwoFactorPlugin,
+    UsernamePlugin,
 )
 
 SECRET = "test-secret-of-more-than-32-characters"
@@ -88,6 +92,10 @@ def every_plugin() -> list[Any]:
         OrganizationPlugin(),
         AuditPlugin(),
         TelemetryPlugin(),
+        UsernamePlugin(),
+        MultiSessionPlugin(),
+        AnonymousPlugin(),
+        OneTimeTokenPlugin(),
     ]
 
 

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
 import email_validator
 
@@ -26,6 +27,9 @@ from better_auth.sessions import SessionManager
 
 CREDENTIAL = "credential"
 """The provider id of the account that holds a user's password."""
+
+NO_MAIL_DOMAIN = "placeholder.invalid"
+"""Where the addresses of users without one are: it cannot exist (RFC 6761 section 6.4)."""
 
 LONGEST_PASSWORD = 4096
 """Characters looked at of any password; bounds the work that a request can ask for."""
@@ -81,7 +85,7 @@ class UserManager:
         self,
         *,
         name: str,
-        email: str,
+        email: str | None,
         password_hash: str | None = None,
         email_verified: bool = False,
         image: str | None = None,
@@ -89,13 +93,14 @@ class UserManager:
     ) -> User:
         """Store a user and, with a ``password_hash``, the account that signs in with it.
 
-        ``email`` is normalised here. Raises ``BadRequest`` (``INVALID_EMAIL``),
+        ``email`` is normalised here; without one, the user gets an address that nobody can have
+        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``),
         ``UnprocessableEntity`` (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
         """
         now = self._clock()
         user = self.model(
             name=name,
-            email=normalize_email(email),
+            email=normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}",
             email_verified=email_verified,
             image=image,
             created_at=now,

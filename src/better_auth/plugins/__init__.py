@@ -13,6 +13,7 @@ from better_auth.plugins.audit import AuditPlugin
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.multi_session import MultiSessionPlugin
+from better_auth.plugins.one_time_token import OneTimeTokenPlugin
 from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
 from better_auth.plugins.username import UsernamePlugin
@@ -31,6 +32,7 @@ __all__ = [
     "EmailPasswordPlugin",
     "Input",
     "MultiSessionPlugin",
+    "OneTimeTokenPlugin",
     "OrganizationPlugin",
     "Plugin",
     "SessionManagementPlugin",
