@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
+from pydantic.fields import FieldInfo
 
 from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
 from better_auth.clock import Clock, utc_now
@@ -33,7 +34,16 @@ from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import NativeWire
 from better_auth.mail import Mailer, MailProvider, provider_from_url
-from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
+from better_auth.models import (
+    Account,
+    Fields,
+    Record,
+    Session,
+    Settable,
+    User,
+    UserT,
+    Verification,
+)
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.core import LIVENESS, CorePlugin
 from better_auth.proofs import Proofs
@@ -88,7 +98,7 @@ class BetterAuth(Generic[UserT]):
             name: field
             for name, field in user_model.model_fields.items()
             if name not in User.model_fields
-        }
+        } | _settable_fields(self.plugins)
         self.context = self._build_context(clock, _mailer(mail, config))
         for plugin in self.plugins:
             plugin.bind(self.context)
@@ -361,6 +371,17 @@ class BetterAuth(Generic[UserT]):
             allow_credentials=True,
             max_age=int(cors.max_age.total_seconds()),
         )
+
+
+def _settable_fields(plugins: Sequence[Plugin]) -> dict[str, FieldInfo]:
+    """The fields that plugins add to users and let them set."""
+    return {
+        name: field
+        for plugin in plugins
+        if plugin.user_fields is not None
+        for name, field in plugin.user_fields.model_fields.items()
+        if any(isinstance(marker, Settable) for marker in field.metadata)
+    }
 
 
 def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> DatabaseAdapter:

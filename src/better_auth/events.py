@@ -178,6 +178,17 @@ class ImpersonationEnded(After):
 
 
 @dataclass(slots=True)
+class AnonymousUserLinking(Before):
+    """``user`` signed in where ``anonymous_user``, who is about to be deleted, was before.
+
+    A handler that raises keeps the anonymous user; the sign-in stands in any case.
+    """
+
+    anonymous_user: User
+    user: User
+
+
+@dataclass(slots=True)
 class SignInFailed(After):
     """Someone did not get in. ``user_id`` is None where there is no such user."""
 

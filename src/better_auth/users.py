@@ -1,16 +1,16 @@
 """Users: made, found, changed and deleted in one place, whoever asks for it."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import email_validator
 
-from better_auth.adapters.base import DatabaseAdapter
+from better_auth.adapters.base import DatabaseAdapter, ne
 from better_auth.clock import Clock
 from better_auth.crypto import PasswordHasher
 from better_auth.endings import Change
-from better_auth.errors import BadRequest, UniqueViolation, UnprocessableEntity
+from better_auth.errors import AuthError, BadRequest, UniqueViolation, UnprocessableEntity
 from better_auth.events import (
     AccountCreated,
     EventBus,
@@ -67,6 +67,10 @@ class UserManager:
         self.password_min_length = 8
         self.password_max_length = 128
         """Characters a new password must and may have."""
+        self.require_verified_email = False
+        """Whether nobody may sign in with a password before their address is verified."""
+        self.taken: dict[str, Callable[[], AuthError]] = {}
+        """Plugins' unique fields of users: what is raised where a value is somebody else's."""
         self._passwords = passwords
         self._database = database
         self._sessions = sessions
@@ -113,9 +117,7 @@ class UserManager:
                 if account:
                     await verbs.insert(account)
         except UniqueViolation:
-            raise UnprocessableEntity(
-                "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
-            ) from None
+            raise await self._conflict(user.__dict__, user.id) from None
         await self._events.emit(UserCreated(user))
         if account:
             await self._events.emit(AccountCreated(account))
@@ -196,19 +198,28 @@ class UserManager:
     async def update(self, user: User, changes: Mapping[str, Any]) -> User:
         """Write ``changes`` (by field name) and return the user as it is then.
 
-        Raises ``UnprocessableEntity`` where the new e-mail address is taken.
+        Raises ``UnprocessableEntity`` where the new e-mail address is taken, and what plugins'
+        unique fields raise.
         """
         wanted = {**changes, "updated_at": self._clock()}
         wanted = (await self._events.emit(UserUpdating(user, wanted))).changes
         try:
             await self._database.update(User, wanted, id=user.id)
         except UniqueViolation:
-            raise UnprocessableEntity(
-                "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
-            ) from None
+            raise await self._conflict(wanted, user.id) from None
         user = user.revised(wanted)
         await self._events.emit(UserUpdated(user, wanted))
         return user
+
+    async def _conflict(self, values: Mapping[str, Any], user_id: str) -> AuthError:
+        """What to say of ``values`` of which the database holds one for another user already."""
+        for name, error in self.taken.items():
+            where = {name: values.get(name), "id": ne(user_id)}
+            if where[name] is not None and await self._database.count(User, **where):
+                return error()
+        return UnprocessableEntity(
+            "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
+        )
 
     async def delete(self, user: User) -> bool:
         """Delete a user with all sessions and accounts; whether it was this call that did."""

@@ -73,6 +73,7 @@ class AuthApp:
             response = error_response(error)
         except Exception:
             response = internal_error(request)
+        response.headers += call.headers
         for cookie in call.cookies:
             response.headers.append((b"set-cookie", cookie.render().encode("latin-1")))
         return response

@@ -12,11 +12,11 @@ from better_auth.clock import Clock
 from better_auth.config import AuthConfig
 from better_auth.crypto import Keyring, PasswordHasher
 from better_auth.errors import Unauthorized
-from better_auth.events import EventBus
+from better_auth.events import EventBus, SignInFailed
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.messages import AuthRequest, Finish
+from better_auth.http.messages import AuthRequest, Finish, Header
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import Wire
 from better_auth.mail import Mailer
@@ -41,6 +41,9 @@ class Challenge(Fields):
 SecondStep: TypeAlias = "Callable[[Call, User, bool], Awaitable[Challenge | None]]"
 """Asked when a user has proven a password (and whether to be remembered): what else is due."""
 
+HandOut: TypeAlias = "Callable[[Call, Principal, bool], Awaitable[None]]"
+"""Told which session (and user) a call hands to its client, and whether it is a new sign-in."""
+
 Observer: TypeAlias = "Callable[[AuthRequest, Endpoint], Finish]"
 """Told that a request begins, and by what it returns, that it ended; may not raise."""
 
@@ -49,8 +52,8 @@ Observer: TypeAlias = "Callable[[AuthRequest, Endpoint], Finish]"
 class Context:
     """What an application is made of; every plugin and every call is handed it.
 
-    ``own_user_fields`` are the fields of the application's own ``User``, without the library's
-    and the plugins'.
+    ``own_user_fields`` are the fields of the application's own ``User``, without the library's,
+    and those that plugins let a user set.
     """
 
     config: AuthConfig
@@ -68,19 +71,21 @@ class Context:
     proofs: Proofs
     own_user_fields: Mapping[str, FieldInfo]
     second_steps: list[SecondStep] = field(default_factory=list)
+    hand_outs: list[HandOut] = field(default_factory=list)
     observers: list[Observer] = field(default_factory=list)
 
 
 class Call:
     """One call. The session is resolved when first asked for, and at most once."""
 
-    __slots__ = ("_principal", "_resolved", "context", "cookies", "request", "wire")
+    __slots__ = ("_principal", "_resolved", "context", "cookies", "headers", "request", "wire")
 
     def __init__(self, context: Context, request: AuthRequest, wire: Wire) -> None:
         self.context = context
         self.request = request
         self.wire = wire
         self.cookies: list[SetCookie] = []
+        self.headers: list[Header] = []
         self._principal: Principal | None = None
         self._resolved = False
 
@@ -133,18 +138,30 @@ class Call:
         session = await self.context.sessions.create(
             user, self.client, remember=remember, fields=fields
         )
-        self.set_session_cookie(session)
-        self._principal, self._resolved = self.context.sessions.principal(session, user), True
+        await self.hand_out(self.context.sessions.principal(session, user), is_new=True)
         return session
 
     async def renew_session(self, caller: Principal) -> Session:
         """The caller's session under a new token, and its cookie in the answer: for every change
         of privilege."""
         session = await self.context.sessions.rotate(caller.session)
-        self.set_session_cookie(session)
-        self._principal = self.context.sessions.principal(session, caller.user)
-        self._resolved = True
+        await self.hand_out(self.context.sessions.principal(session, caller.user))
         return session
+
+    async def hand_out(self, principal: Principal, *, is_new: bool = False) -> None:
+        """Go on as ``principal``, whose session's cookie the answer carries; whoever wants to
+        know of it (``Context.hand_outs``) is told."""
+        self.set_session_cookie(principal.session)
+        self._principal, self._resolved = principal, True
+        for told in self.context.hand_outs:
+            await told(self, principal, is_new)
+
+    async def sign_in_failed(self, method: str, reason: str, user_id: str | None = None) -> None:
+        """Tell (``SignInFailed``) that whoever is calling did not get in."""
+        client = self.client
+        await self.context.events.emit(
+            SignInFailed(method, reason, user_id, client.ip_address, client.user_agent)
+        )
 
     def set_session_cookie(self, session: Session) -> None:
         """Have the answer hand ``session`` to the browser, in place of any other."""
@@ -158,8 +175,17 @@ class Call:
         """The value of the plugin's cookie ``name`` that came with the request."""
         return self.request.cookie(self.wire.plugin_cookie(name).name)
 
-    def set_plugin_cookie(self, name: str, value: str, lifetime: timedelta) -> None:
-        """Have the answer set a plugin's cookie, with the attributes of the session's."""
+    def cookie_names(self, prefix: str) -> list[str]:
+        """The names of the plugin's cookies that came with the request and begin so."""
+        outside = self.wire.plugin_cookie(prefix).name
+        names = self.request.cookie_names()
+        return [prefix + name[len(outside) :] for name in names if name.startswith(outside)]
+
+    def set_plugin_cookie(self, name: str, value: str, lifetime: timedelta | None) -> None:
+        """Have the answer set a plugin's cookie, with the attributes of the session's.
+
+        Without a ``lifetime`` it ends with the browser session.
+        """
         self.set_cookie(self.wire.plugin_cookie(name, value, lifetime))
 
     def clear_plugin_cookie(self, name: str) -> None:

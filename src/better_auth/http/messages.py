@@ -58,6 +58,12 @@ class AuthRequest:
                     found += (b"; " if name == b"cookie" else b", ") + value
         return None if found is None else found.decode("latin-1")
 
+    def cookie_names(self) -> list[str]:
+        """The names of all cookies that came, in their order."""
+        header = self.header(b"cookie") or ""
+        pairs = (pair.partition("=") for pair in header.split(";"))
+        return list(dict.fromkeys(key.strip() for key, separator, _ in pairs if separator))
+
     def cookie(self, name: str) -> str | None:
         """The value of the first cookie called ``name``.
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -96,7 +96,9 @@ class _Models:
         return dict(self._references[model, "validation"])
 
     def result(self, kind: Any) -> Json:
-        """What an endpoint answers: a model, nothing, or one of several."""
+        """What an endpoint answers: a model, a list of one, nothing, or one of several."""
+        if get_origin(kind) is list:
+            return {"type": "array", "items": self.result(*get_args(kind))}
         schemas: list[Json] = [
             dict(self._references[model, "serialization"]) for model in _models(kind)
         ]

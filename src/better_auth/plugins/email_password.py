@@ -88,6 +88,7 @@ class EmailPasswordPlugin(Plugin):
         super().bind(context)
         context.users.password_min_length = self.password_min_length
         context.users.password_max_length = self.password_max_length
+        context.users.require_verified_email = self.require_email_verification
         self._own_fields = [
             name
             for name, field in context.own_user_fields.items()
