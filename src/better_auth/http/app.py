@@ -10,7 +10,7 @@ from better_auth.http.body import read_body, read_query
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, EndpointTable
 from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
-from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header
+from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header, Redirect
 from better_auth.http.wire import Wire, render_json
 
 logger = logging.getLogger("better_auth")
@@ -68,7 +68,10 @@ class AuthApp:
                 result = await endpoint.function(call)
             else:
                 result = await endpoint.function(call, **_arguments(request, endpoint))
-            response = AuthResponse(200, self.wire.render(result), [*_JSON])
+            if isinstance(result, Redirect):
+                response = result.response()
+            else:
+                response = AuthResponse(200, self.wire.render(result), [*_JSON])
         except AuthError as error:
             response = error_response(error)
         except Exception:

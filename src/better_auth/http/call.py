@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 from pydantic.fields import FieldInfo
 
@@ -11,7 +12,7 @@ from better_auth.adapters.base import DatabaseAdapter
 from better_auth.clock import Clock
 from better_auth.config import AuthConfig
 from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import Unauthorized
+from better_auth.errors import Forbidden, Unauthorized
 from better_auth.events import EventBus, SignInFailed
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.cookies import SetCookie
@@ -20,7 +21,7 @@ from better_auth.http.messages import AuthRequest, Finish, Header
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import Wire
 from better_auth.mail import Mailer
-from better_auth.models import Fields, Principal, Session, User
+from better_auth.models import Fields, Principal, Session, User, impersonator
 from better_auth.proofs import Proofs
 from better_auth.sessions import Client, SessionManager
 from better_auth.users import UserManager
@@ -123,6 +124,27 @@ class Call:
             raise Unauthorized
         return principal
 
+    async def require_fresh(self) -> Principal:
+        """The live session and its user, whose credentials were proven within ``fresh_age``.
+
+        For what changes how a user signs in, or cannot be undone (OWASP ASVS 5.0, 7.5.1). Raises
+        ``Unauthorized``, and ``Forbidden``: ``SESSION_NOT_FRESH`` (prove a password again by
+        ``/verify-password``, or sign in again) and ``NOT_WHILE_IMPERSONATING``.
+        """
+        principal = await self.require()
+        if impersonator(principal.session) is not None:
+            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
+        if not self.context.sessions.is_fresh(principal.session):
+            raise Forbidden("The session is not fresh: sign in again", "SESSION_NOT_FRESH")
+        return principal
+
+    def link(self, path: str, **query: str | None) -> str:
+        """The URL of the endpoint at ``path``, for mail. Raises ``Forbidden``; see
+        ``TrustedOrigins.public_base``."""
+        base = self.context.origins.public_base(self.request) + self.context.config.base_path
+        asked = urlencode({name: text for name, text in query.items() if text is not None})
+        return f"{base}{path}?{asked}" if asked else base + path
+
     async def second_step(self, user: User, *, remember: bool) -> Challenge | None:
         """What ``user``, who has proven a password, must still do; None: begin the session."""
         for step in self.context.second_steps:
@@ -141,10 +163,10 @@ class Call:
         await self.hand_out(self.context.sessions.principal(session, user), is_new=True)
         return session
 
-    async def renew_session(self, caller: Principal) -> Session:
+    async def renew_session(self, caller: Principal, *, authenticated: bool = False) -> Session:
         """The caller's session under a new token, and its cookie in the answer: for every change
-        of privilege."""
-        session = await self.context.sessions.rotate(caller.session)
+        of privilege. ``authenticated``: credentials were proven, so it is fresh again."""
+        session = await self.context.sessions.rotate(caller.session, authenticated=authenticated)
         await self.hand_out(self.context.sessions.principal(session, caller.user))
         return session
 

@@ -6,6 +6,7 @@ from better_auth.events import on
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import get, post
+from better_auth.http.messages import Redirect
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.admin import AdminPlugin
 from better_auth.plugins.anonymous import AnonymousPlugin
@@ -35,6 +36,7 @@ __all__ = [
     "OneTimeTokenPlugin",
     "OrganizationPlugin",
     "Plugin",
+    "Redirect",
     "SessionManagementPlugin",
     "TelemetryPlugin",
     "TwoFactorPlugin",
