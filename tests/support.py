@@ -13,11 +13,14 @@ import httpx
 import uvicorn
 
 from better_auth import AuthConfig, BetterAuth, User
+from better_auth.mail import Letter
 from better_auth.plugins import (
     AdminPlugin,
     AnonymousPlugin,
     AuditPlugin,
+    EmailOtpPlugin,
     EmailPasswordPlugin,
+    MagicLinkPlugin,
     MultiSessionPlugin,
     OneTimeTokenPlugin,
     OrganizationPlugin,
@@ -84,6 +87,9 @@ def every_plugin() -> list[Any]:
     async def send_nothing(user: User, code: str) -> None:
         """As if it had been sent."""
 
+    async def ignore(letter: Letter) -> None:
+        """As if it had been sent."""
+
     return [
         EmailPasswordPlugin(),
         SessionManagementPlugin(),
@@ -96,6 +102,8 @@ def every_plugin() -> list[Any]:
         MultiSessionPlugin(),
         AnonymousPlugin(),
         OneTimeTokenPlugin(),
+        MagicLinkPlugin(send=ignore),
+        EmailOtpPlugin(send=ignore, enable_change_email=True),
     ]
 
 

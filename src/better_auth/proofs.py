@@ -12,6 +12,7 @@ one door opens another. They live in ``Verification`` rows, which the purge clea
 import math
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from pydantic import Field
@@ -179,7 +180,7 @@ class Proofs:
             if row is not None and row.expires_at > now:
                 if int(row.value) >= most:
                     return False
-                counted = {"value": str(int(row.value) + 1), "updated_at": now}
+                counted: dict[str, Any] = {"value": str(int(row.value) + 1), "updated_at": now}
             else:
                 counted = {"value": "1", "created_at": now, "updated_at": now}
                 counted["expires_at"] = now + window

@@ -11,7 +11,13 @@ from better_auth.adapters.base import DatabaseAdapter, in_, ne
 from better_auth.clock import Clock
 from better_auth.crypto import PasswordHasher, PasswordPolicy
 from better_auth.endings import Change
-from better_auth.errors import AuthError, BadRequest, UniqueViolation, UnprocessableEntity
+from better_auth.errors import (
+    AuthError,
+    BadRequest,
+    ConfigurationError,
+    UniqueViolation,
+    UnprocessableEntity,
+)
 from better_auth.events import (
     AccountCreated,
     AccountsDeleted,
@@ -94,6 +100,13 @@ class UserManager:
     def password_max_length(self) -> int:
         """Characters a password may have."""
         return self.password_policy.max_length
+
+    def refuse_required_fields(self, who: str) -> None:
+        """Raises ``ConfigurationError`` where ``who``, a plugin that asks for an address and no
+        more, could not create a user, as one of the application's own fields has no default."""
+        for name, field in self.model.model_fields.items():
+            if field.is_required() and name not in User.model_fields:
+                raise ConfigurationError(f"{who}: users need {name}; give it a default")
 
     async def create(
         self,

@@ -37,6 +37,7 @@ class Purpose(StrEnum):
     DELETE_ACCOUNT = "delete-account"
     ONE_TIME_TOKEN = "one-time-token"
     MAGIC_LINK = "magic-link"
+    EMAIL_CODE = "email-code"
 
 
 class Keyring:

@@ -83,6 +83,7 @@ class AnonymousPlugin(Plugin):
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        context.users.refuse_required_fields(type(self).__name__)
         context.hand_outs.append(self._take_over)
         if self.on_link_account is not None:
             context.events.add(AnonymousUserLinking, self.on_link_account)
