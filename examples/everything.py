@@ -24,11 +24,17 @@ from better_auth.handlers import (
 )
 from better_auth.plugins import (
     AdminPlugin,
+    AnonymousPlugin,
     AuditPlugin,
+    EmailOtpPlugin,
     EmailPasswordPlugin,
+    MagicLinkPlugin,
+    MultiSessionPlugin,
+    OneTimeTokenPlugin,
     OrganizationPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UsernamePlugin,
 )
 from better_auth.plugins.organization import Invitation, Organization
 from better_auth.users import normalize_email
