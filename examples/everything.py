@@ -22,13 +22,18 @@ from better_auth.handlers import (
     closing_on_revocation,
     mount_auth,
 )
+from better_auth.mail import MailMessage
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
     AuditPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
 )
 from better_auth.plugins.organization import Invitation, Organization
 from better_auth.users import normalize_email
@@ -52,6 +57,14 @@ def send(to: str, kind: str, *, code: str | None = None, url: str | None = None)
             file.write(json.dumps({"to": to, "kind": kind, **content}) + "\n")
 
 
+class Outbox:
+    """Delivers mail; in an application of your own, ``SmtpProvider`` or ``config.mail``."""
+
+    async def send(self, message: MailMessage) -> None:
+        """Deliver ``message``."""
+        send(message.to, message.kind, code=message.code, url=message.url)
+
+
 async def send_otp(user: User, code: str) -> None:
     """Deliver a one-time code."""
     send(user.email, "otp", code=code)
@@ -67,12 +80,17 @@ auth = BetterAuth(
     configuration(),
     plugins=[
         EmailPasswordPlugin(),
+        EmailVerificationPlugin(),
+        PasswordManagementPlugin(),
         SessionManagementPlugin(),
+        UserManagementPlugin(),
+        AccountManagementPlugin(),
         TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
         AdminPlugin(),
         OrganizationPlugin(send_invitation=send_invitation),
         AuditPlugin(),
     ],
+    mail=Outbox(),
 )
 
 ADMIN_EMAILS = {

@@ -13,14 +13,19 @@ import httpx
 import uvicorn
 
 from better_auth import AuthConfig, BetterAuth, User
+from better_auth.mail import Letter
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
     AuditPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TelemetryPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
 )
 
 SECRET = "test-secret-of-more-than-32-characters"
@@ -80,6 +85,9 @@ def every_plugin() -> list[Any]:
     async def send_nothing(user: User, code: str) -> None:
         """As if it had been sent."""
 
+    def send_no_letter(letter: Letter) -> None:
+        """As if it had been sent."""
+
     return [
         EmailPasswordPlugin(),
         SessionManagementPlugin(),
@@ -88,6 +96,10 @@ def every_plugin() -> list[Any]:
         OrganizationPlugin(),
         AuditPlugin(),
         TelemetryPlugin(),
+        PasswordManagementPlugin(send_reset=send_no_letter),
+        EmailVerificationPlugin(send=send_no_letter),
+        UserManagementPlugin(),
+        AccountManagementPlugin(),
     ]
 
 
