@@ -98,7 +98,7 @@ def every_plugin() -> list[Any]:
         TelemetryPlugin(),
         PasswordManagementPlugin(send_reset=send_no_letter),
         EmailVerificationPlugin(send=send_no_letter),
-        UserManagementPlugin(),
+        UserManagementPlugin(send_deletion=send_no_letter),
         AccountManagementPlugin(),
     ]
 

@@ -36,8 +36,8 @@ def can_sign_in(box: Mailbox, password: str) -> bool:
 
 
 def test_a_forgotten_password(box: Mailbox) -> None:
-    """ "`/request-password-reset`, `/reset-password/{token}`, `/reset-password` (single use, 1 hour,
-    stored as fingerprint, all sessions revoked by default)"."""
+    """ "`/request-password-reset`, `/reset-password/{token}`, `/reset-password` (single use, 1
+    hour, stored as fingerprint, all sessions revoked by default)"."""
     user = box.user()
     box.site.session(user)
     assert ask(box).json() == {
@@ -192,7 +192,8 @@ def test_without_mail_a_reset_is_refused(site_with: Callable[..., Site]) -> None
 
 
 @pytest.mark.parametrize(
-    "url", ["https://evil.example/x", "//evil.example", "/\\evil", "/%2fevil", "javascript:alert(1)"]
+    "url",
+    ["https://evil.example/x", "//evil.example", "/\\evil", "/%2fevil", "javascript:alert(1)"],
 )
 def test_redirects_go_nowhere_else(box: Mailbox, url: str) -> None:
     """ "missing origin checks on redirects" (known faults, #43)."""
