@@ -15,18 +15,22 @@ import uvicorn
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.mail import Letter
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
     AnonymousPlugin,
     AuditPlugin,
     EmailOtpPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
     MagicLinkPlugin,
     MultiSessionPlugin,
     OneTimeTokenPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TelemetryPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
     UsernamePlugin,
 )
 
@@ -87,7 +91,7 @@ def every_plugin() -> list[Any]:
     async def send_nothing(user: User, code: str) -> None:
         """As if it had been sent."""
 
-    async def ignore(letter: Letter) -> None:
+    def send_no_letter(letter: Letter) -> None:
         """As if it had been sent."""
 
     return [
@@ -98,12 +102,16 @@ def every_plugin() -> list[Any]:
         OrganizationPlugin(),
         AuditPlugin(),
         TelemetryPlugin(),
+        PasswordManagementPlugin(send_reset=send_no_letter),
+        EmailVerificationPlugin(send=send_no_letter),
+        UserManagementPlugin(send_deletion=send_no_letter),
+        AccountManagementPlugin(),
         UsernamePlugin(),
         MultiSessionPlugin(),
         AnonymousPlugin(),
         OneTimeTokenPlugin(),
-        MagicLinkPlugin(send=ignore),
-        EmailOtpPlugin(send=ignore, enable_change_email=True),
+        MagicLinkPlugin(send=send_no_letter),
+        EmailOtpPlugin(send=send_no_letter, enable_change_email=True),
     ]
 
 

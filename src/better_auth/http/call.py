@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
 
 from pydantic.fields import FieldInfo
@@ -42,6 +42,11 @@ class Challenge(Fields):
 SecondStep: TypeAlias = "Callable[[Call, User, bool], Awaitable[Challenge | None]]"
 """Asked when a user has proven a password (and whether to be remembered): what else is due."""
 
+AskToVerify: TypeAlias = "Callable[[Call, User, str | None, Occasion], None]"
+"""Told that a user's address is not verified, with where they want to go, and when that showed."""
+
+Occasion: TypeAlias = Literal["sign-up", "sign-in"]
+
 HandOut: TypeAlias = "Callable[[Call, Principal, bool], Awaitable[None]]"
 """Told which session (and user) a call hands to its client, and whether it is a new sign-in."""
 
@@ -72,6 +77,7 @@ class Context:
     proofs: Proofs
     own_user_fields: Mapping[str, FieldInfo]
     second_steps: list[SecondStep] = field(default_factory=list)
+    verifiers: list[AskToVerify] = field(default_factory=list)
     hand_outs: list[HandOut] = field(default_factory=list)
     observers: list[Observer] = field(default_factory=list)
 
@@ -144,6 +150,12 @@ class Call:
         base = self.context.origins.public_base(self.request) + self.context.config.base_path
         asked = urlencode({name: text for name, text in query.items() if text is not None})
         return f"{base}{path}?{asked}" if asked else base + path
+
+    def ask_to_verify(self, user: User, callback_url: str | None, at: Occasion) -> None:
+        """Have whoever looks after that ask ``user``, at sign-up or when a sign-in is refused for
+        it, to verify their address. ``callback_url`` must have been checked."""
+        for ask in self.context.verifiers:
+            ask(self, user, callback_url, at)
 
     async def second_step(self, user: User, *, remember: bool) -> Challenge | None:
         """What ``user``, who has proven a password, must still do; None: begin the session."""

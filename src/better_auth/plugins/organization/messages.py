@@ -1,6 +1,7 @@
 """What the organization endpoints take and answer."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -203,3 +204,7 @@ class Done(Fields):
     """Whether it was done."""
 
     success: bool
+
+
+SendInvitation: TypeAlias = Callable[[Invitation, Organization, User], Awaitable[None]]
+"""Delivers an invitation to its e-mail address; the last argument is who invites."""
