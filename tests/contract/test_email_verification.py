@@ -82,6 +82,15 @@ def test_what_is_not_a_good_link(box: Mailbox) -> None:
     assert not box.found(user).email_verified
 
 
+def test_looking_at_a_link_does_nothing(box: Mailbox) -> None:
+    """HEAD, "by which programs look at links, is refused": 405, and nothing happens."""
+    user = box.site.user()
+    ask(box)
+    answer = box.browser().http.head(box.link("verify-email"))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert not box.found(user).email_verified
+
+
 def test_nobody_learns_whose_address_waits(box: Mailbox) -> None:
     """ "Without a session the answer is the same for every address" (known faults, #60)."""
     box.site.user()

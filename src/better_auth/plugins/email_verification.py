@@ -109,7 +109,7 @@ class EmailVerificationPlugin(Plugin):
         self._send_later(email, link)
         return Status()
 
-    @get("/verify-email", errors=(401, 403, 422))
+    @get("/verify-email", errors=(401, 403, 422), acts=True)
     async def verify_email(self, call: Call, query: VerifyEmail) -> Redirect | Verified:
         """Follow the link: the address is verified, or changed.
 
