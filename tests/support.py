@@ -17,15 +17,21 @@ from better_auth.mail import Letter
 from better_auth.plugins import (
     AccountManagementPlugin,
     AdminPlugin,
+    AnonymousPlugin,
     AuditPlugin,
+    EmailOtpPlugin,
     EmailPasswordPlugin,
     EmailVerificationPlugin,
+    MagicLinkPlugin,
+    MultiSessionPlugin,
+    OneTimeTokenPlugin,
     OrganizationPlugin,
     PasswordManagementPlugin,
     SessionManagementPlugin,
     TelemetryPlugin,
     TwoFactorPlugin,
     UserManagementPlugin,
+    UsernamePlugin,
 )
 
 SECRET = "test-secret-of-more-than-32-characters"
@@ -85,7 +91,7 @@ def every_plugin() -> list[Any]:
     async def send_nothing(user: User, code: str) -> None:
         """As if it had been sent."""
 
-    def send_no_letter(letter: Letter) -> None:
+    async def ignore(letter: Letter) -> None:
         """As if it had been sent."""
 
     return [
@@ -96,10 +102,16 @@ def every_plugin() -> list[Any]:
         OrganizationPlugin(),
         AuditPlugin(),
         TelemetryPlugin(),
-        PasswordManagementPlugin(send_reset=send_no_letter),
-        EmailVerificationPlugin(send=send_no_letter),
-        UserManagementPlugin(send_deletion=send_no_letter),
+        PasswordManagementPlugin(send_reset=ignore),
+        EmailVerificationPlugin(send=ignore),
+        UserManagementPlugin(send_deletion=ignore),
         AccountManagementPlugin(),
+        UsernamePlugin(),
+        MultiSessionPlugin(),
+        AnonymousPlugin(),
+        OneTimeTokenPlugin(),
+        MagicLinkPlugin(send=ignore),
+        EmailOtpPlugin(send=ignore, enable_change_email=True),
     ]
 
 

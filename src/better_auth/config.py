@@ -175,10 +175,13 @@ class RateLimitConfig(Section):
     sign_in_limit: int = Field(default=3, ge=1)
     """The same for the endpoints that take credentials: sign-in and sign-up."""
     sign_in_window: Duration = timedelta(seconds=10)
+    mail_limit: int = Field(default=3, ge=1)
+    """The same for the endpoints that send mail."""
+    mail_window: Duration = timedelta(seconds=60)
     storage: str = Field(default="memory://", repr=False)
     """Where counters live, as a URI of the ``limits`` library; memory counts in each process."""
 
-    @field_validator("window", "sign_in_window")
+    @field_validator("window", "sign_in_window", "mail_window")
     @classmethod
     def _whole_seconds(cls, value: timedelta) -> timedelta:
         if value < timedelta(seconds=1) or value % timedelta(seconds=1):

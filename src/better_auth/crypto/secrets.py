@@ -35,6 +35,9 @@ class Purpose(StrEnum):
     VERIFY_EMAIL = "verify-email"
     CHANGE_EMAIL = "change-email"
     DELETE_ACCOUNT = "delete-account"
+    ONE_TIME_TOKEN = "one-time-token"
+    MAGIC_LINK = "magic-link"
+    EMAIL_CODE = "email-code"
 
 
 class Keyring:

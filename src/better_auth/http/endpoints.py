@@ -34,6 +34,7 @@ class Route:
     takes_credentials: bool
     errors: tuple[int, ...]
     is_probe: bool = False
+    sends_mail: bool = False
     acts: bool = False
 
 
@@ -43,7 +44,8 @@ class Endpoint:
 
     ``access`` is what the documentation says is needed (the method itself enforces it).
     ``takes_credentials`` marks sign-in and sign-up: a tighter rate limit, and no request from
-    another site. ``is_probe`` marks what machines that watch the application ask: no rate limit.
+    another site. ``sends_mail`` marks what makes the application write to somebody: a rate limit
+    of its own. ``is_probe`` marks what machines that watch the application ask: no rate limit.
     ``acts`` marks a GET that does something, as a link in a mail must: HEAD, by which programs
     look at links, is refused. ``tag`` groups the endpoints of one plugin.
     """
@@ -77,7 +79,7 @@ def get(
 
     ``errors`` are the statuses the documentation adds to those every such endpoint may answer.
     """
-    return _route(Route("GET", path, access, takes_credentials, errors, is_probe, acts))
+    return _route(Route("GET", path, access, takes_credentials, errors, is_probe, acts=acts))
 
 
 def post(
@@ -85,10 +87,11 @@ def post(
     *,
     access: Access = "public",
     takes_credentials: bool = False,
+    sends_mail: bool = False,
     errors: tuple[int, ...] = (),
 ) -> Callable[[F], F]:
     """Answer ``POST path``; see :func:`get`."""
-    return _route(Route("POST", path, access, takes_credentials, errors))
+    return _route(Route("POST", path, access, takes_credentials, errors, sends_mail=sends_mail))
 
 
 def _route(route: Route) -> Callable[[F], F]:

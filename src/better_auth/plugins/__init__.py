@@ -14,9 +14,12 @@ from better_auth.plugins.admin import AdminPlugin
 from better_auth.plugins.anonymous import AnonymousPlugin
 from better_auth.plugins.audit import AuditPlugin
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.email_otp import EmailOtpPlugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.email_verification import EmailVerificationPlugin
+from better_auth.plugins.magic_link import MagicLinkPlugin
 from better_auth.plugins.multi_session import MultiSessionPlugin
+from better_auth.plugins.one_time_token import OneTimeTokenPlugin
 from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.password_management import PasswordManagementPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
@@ -35,11 +38,14 @@ __all__ = [
     "AuditPlugin",
     "Call",
     "Context",
+    "EmailOtpPlugin",
     "EmailPasswordPlugin",
     "EmailVerificationPlugin",
     "HaveIBeenPwned",
     "Input",
+    "MagicLinkPlugin",
     "MultiSessionPlugin",
+    "OneTimeTokenPlugin",
     "OrganizationPlugin",
     "PasswordManagementPlugin",
     "Plugin",
