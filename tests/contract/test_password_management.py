@@ -405,6 +405,18 @@ def test_what_is_for_one_door_opens_no_other(box: Mailbox) -> None:
     assert reset(box, token).status_code == 200
 
 
+def test_nobody_is_written_to_without_end(box: Mailbox) -> None:
+    """ "at most ``most`` times in ``window``, whoever asks and from wherever": five in a quarter of
+    an hour, and the answer does not tell."""
+    box.user()
+    answers = {ask(box).content for _ in range(7)}
+    assert len(answers) == 1
+    assert len(box.of("reset-password")) == 5
+    box.site.clock.move(minutes=15)
+    ask(box)
+    assert len(box.of("reset-password")) == 6
+
+
 def test_guessing_is_limited(site_with: Callable[..., Site]) -> None:
     """ "`/verify-password` 30 guesses/<10 s (only special-cased sign-in paths are strict)":
     whatever takes credentials, or sends mail, is limited as sign-in is."""
