@@ -91,7 +91,7 @@ def every_plugin() -> list[Any]:
     async def send_nothing(user: User, code: str) -> None:
         """As if it had been sent."""
 
-    def send_no_letter(letter: Letter) -> None:
+    async def ignore(letter: Letter) -> None:
         """As if it had been sent."""
 
     return [
@@ -102,16 +102,16 @@ def every_plugin() -> list[Any]:
         OrganizationPlugin(),
         AuditPlugin(),
         TelemetryPlugin(),
-        PasswordManagementPlugin(send_reset=send_no_letter),
-        EmailVerificationPlugin(send=send_no_letter),
-        UserManagementPlugin(send_deletion=send_no_letter),
+        PasswordManagementPlugin(send_reset=ignore),
+        EmailVerificationPlugin(send=ignore),
+        UserManagementPlugin(send_deletion=ignore),
         AccountManagementPlugin(),
         UsernamePlugin(),
         MultiSessionPlugin(),
         AnonymousPlugin(),
         OneTimeTokenPlugin(),
-        MagicLinkPlugin(send=send_no_letter),
-        EmailOtpPlugin(send=send_no_letter, enable_change_email=True),
+        MagicLinkPlugin(send=ignore),
+        EmailOtpPlugin(send=ignore, enable_change_email=True),
     ]
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from better_auth.errors import ConfigurationError
+from better_auth.events import EmailVerified, SignedUp
 from better_auth.plugins import EmailPasswordPlugin, EmailVerificationPlugin, TwoFactorPlugin
 from better_auth.plugins.two_factor.records import TwoFactor
 from tests.conftest import Site
@@ -47,6 +48,9 @@ def test_sign_up_and_verify(site_with: MakeSite) -> None:
     """ "`/send-verification-email`, `/verify-email`", with "require_email_verification": sign-up
     sends the link, and following it lets in."""
     box = strict(site_with)
+    told: list[SignedUp | EmailVerified] = []
+    box.site.auth.on(SignedUp)(told.append)
+    box.site.auth.on(EmailVerified)(told.append)
     browser = box.browser()
     signed_up = browser.sign_up(callbackURL="/welcome")
     assert (signed_up.status_code, signed_up.json()["token"]) == (200, None)
@@ -58,6 +62,7 @@ def test_sign_up_and_verify(site_with: MakeSite) -> None:
     assert browser.sign_in().json()["user"]["emailVerified"] is True
     again = browser.get(box.link("verify-email"))
     assert again.headers["location"] == "/welcome"
+    assert [type(event) for event in told] == [SignedUp, EmailVerified]
 
 
 def test_what_is_not_a_good_link(box: Mailbox) -> None:
@@ -79,6 +84,15 @@ def test_what_is_not_a_good_link(box: Mailbox) -> None:
     box.site.run(box.site.auth.users.update(user, {"email": NEW}))
     moved = box.browser().get(f"/verify-email?token={box.token('verify-email')}&callbackURL=/page")
     assert query(moved) == "error=INVALID_TOKEN"
+    assert not box.found(user).email_verified
+
+
+def test_looking_at_a_link_does_nothing(box: Mailbox) -> None:
+    """HEAD, "by which programs look at links, is refused": 405, and nothing happens."""
+    user = box.site.user()
+    ask(box)
+    answer = box.browser().http.head(box.link("verify-email"))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert not box.found(user).email_verified
 
 

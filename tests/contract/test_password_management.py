@@ -1,5 +1,7 @@
 """Passwords forgotten, changed, set and proven again."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -363,3 +365,73 @@ def test_all_of_it_needs_a_session(box: Mailbox) -> None:
         assert box.browser().post(path, body).status_code == 401, path
     for path in ("/list-accounts", "/delete-user/callback?token=x"):
         assert box.browser().get(path).status_code == 401, path
+
+
+def test_who_asks_is_looked_up_after_the_answer(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "never delays or changes the response (no enumeration by timing)": the request itself asks
+    nobody whether there is such a user, so it cannot take longer for one who is there."""
+    box.site.auth.mail._delays = ()
+    asked: list[str] = []
+    held = threading.Event()
+
+    async def find(email: str) -> None:
+        asked.append(email)
+        await asyncio.to_thread(held.wait, 30)
+
+    monkeypatch.setattr(box.site.auth.users, "find_by_email", find)
+    for path in ("/request-password-reset", "/send-verification-email"):
+        answer = box.browser().post(path, {"email": "ada@example.com"})
+        assert answer.status_code == 200  # while the look-up is held
+    held.set()
+    assert box.all() == []
+    assert asked == ["ada@example.com"] * 2
+
+
+def test_what_is_for_one_door_opens_no_other(box: Mailbox) -> None:
+    """ "Cross-purpose token consumption: `/verify-email` and `/reset-password` look up
+    `verification.value` only": a token at another door does nothing, and stays good at its own."""
+    user = box.user()
+    ask(box)
+    token = box.token("reset-password")
+    browser = box.browser(user)
+    assert browser.get(f"/verify-email?token={token}").status_code == 401
+    assert browser.get(f"/delete-user/callback?token={token}").status_code == 404
+    assert browser.post("/delete-user", {"token": token}).status_code == 404
+    for guess in (user.id, user.email, token[:32], "reset-password"):
+        assert browser.get(f"/verify-email?token={guess}").status_code == 401
+        assert reset(box, guess).json()["code"] == "INVALID_TOKEN"
+    assert reset(box, token).status_code == 200
+
+
+def test_nobody_is_written_to_without_end(box: Mailbox) -> None:
+    """ "at most ``most`` times in ``window``, whoever asks and from wherever": five in a quarter of
+    an hour, and the answer does not tell."""
+    box.user()
+    answers = {ask(box).content for _ in range(7)}
+    assert len(answers) == 1
+    assert len(box.of("reset-password")) == 5
+    box.site.clock.move(minutes=15)
+    ask(box)
+    assert len(box.of("reset-password")) == 6
+
+
+def test_guessing_is_limited(site_with: Callable[..., Site]) -> None:
+    """ "`/verify-password` 30 guesses/<10 s (only special-cased sign-in paths are strict)":
+    whatever takes credentials, or sends mail, is limited as sign-in is."""
+    box = mailbox(site_with, rate_limit={"enabled": True})
+    client = box.site.client()
+    for path in (
+        "/verify-password",
+        "/change-password",
+        "/set-password",
+        "/delete-user",
+        "/change-email",
+        "/request-password-reset",
+        "/reset-password",
+        "/send-verification-email",
+    ):
+        statuses = [client.post(path, json={}).status_code for _ in range(4)]
+        assert statuses[3] == 429, path
+        assert 429 not in statuses[:3], path

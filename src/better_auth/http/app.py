@@ -41,11 +41,13 @@ class AuthApp:
         Raises ``NotFound`` or ``MethodNotAllowed``.
         """
         methods, request.path_params = self.table.find(request.path)
-        endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
-        if endpoint is None:
+        is_head = request.method == "HEAD"
+        endpoint = methods.get("GET" if is_head else request.method)
+        if endpoint is None or (is_head and endpoint.route.acts):
             if not methods:
                 raise NotFound
-            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+            has_head = "GET" in methods and not methods["GET"].route.acts
+            allowed = [*methods, "HEAD"] if has_head else [*methods]
             raise MethodNotAllowed(", ".join(sorted(allowed)))
         return endpoint
 

@@ -35,6 +35,7 @@ class Route:
     errors: tuple[int, ...]
     is_probe: bool = False
     sends_mail: bool = False
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Endpoint:
     ``takes_credentials`` marks sign-in and sign-up: a tighter rate limit, and no request from
     another site. ``sends_mail`` marks what makes the application write to somebody: a rate limit
     of its own. ``is_probe`` marks what machines that watch the application ask: no rate limit.
-    ``tag`` groups the endpoints of one plugin.
+    ``acts`` marks a GET that does something, as a link in a mail must: HEAD, by which programs
+    look at links, is refused. ``tag`` groups the endpoints of one plugin.
     """
 
     route: Route
@@ -71,12 +73,13 @@ def get(
     takes_credentials: bool = False,
     errors: tuple[int, ...] = (),
     is_probe: bool = False,
+    acts: bool = False,
 ) -> Callable[[F], F]:
     """Answer ``GET path`` (and HEAD). ``{name}`` in the path matches one segment.
 
     ``errors`` are the statuses the documentation adds to those every such endpoint may answer.
     """
-    return _route(Route("GET", path, access, takes_credentials, errors, is_probe))
+    return _route(Route("GET", path, access, takes_credentials, errors, is_probe, acts=acts))
 
 
 def post(

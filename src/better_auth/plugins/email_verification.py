@@ -90,7 +90,7 @@ class EmailVerificationPlugin(Plugin):
             context.mail.route(kind, self.own_send)
         context.verifiers.append(self._ask)
 
-    @post("/send-verification-email", takes_credentials=True)
+    @post("/send-verification-email", takes_credentials=True, sends_mail=True)
     async def send_verification_email(self, call: Call, body: SendVerification) -> Status:
         """Mail a link that verifies an address.
 
@@ -109,7 +109,7 @@ class EmailVerificationPlugin(Plugin):
         self._send_later(email, link)
         return Status()
 
-    @get("/verify-email", errors=(401, 403, 422))
+    @get("/verify-email", errors=(401, 403, 422), acts=True)
     async def verify_email(self, call: Call, query: VerifyEmail) -> Redirect | Verified:
         """Follow the link: the address is verified, or changed.
 
@@ -123,7 +123,7 @@ class EmailVerificationPlugin(Plugin):
             return refused_at(query.callback_url, error)
         return Redirect.to(query.callback_url) if query.callback_url is not None else verified
 
-    @post("/change-email", access="session", takes_credentials=True)
+    @post("/change-email", access="session", takes_credentials=True, sends_mail=True)
     async def change_email(self, call: Call, body: ChangeEmail) -> Status:
         """Mail a link to a new address that makes it the user's. Asks for a fresh session.
 
@@ -143,6 +143,8 @@ class EmailVerificationPlugin(Plugin):
 
         async def send() -> None:
             if await self.context.users.find_by_email(new) is not None:
+                return
+            if not await self.context.proofs.may_send(Purpose.CHANGE_EMAIL, new):
                 return
             token = await self.context.proofs.issue(
                 Purpose.CHANGE_EMAIL, f"{user_id} {old} {new}", self.lifetime, subject=user_id
@@ -178,6 +180,8 @@ class EmailVerificationPlugin(Plugin):
         async def send() -> None:
             user = await self.context.users.find_by_email(email)
             if user is None or user.email_verified:
+                return
+            if not await self.context.proofs.may_send(Purpose.VERIFY_EMAIL, email):
                 return
             token = await self.context.proofs.issue(
                 Purpose.VERIFY_EMAIL, f"{user.id} {user.email}", self.lifetime

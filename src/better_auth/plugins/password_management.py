@@ -106,7 +106,7 @@ class PasswordManagementPlugin(Plugin):
         super().bind(context)
         context.mail.route(MailKind.RESET_PASSWORD, self.send_reset)
 
-    @post("/request-password-reset", takes_credentials=True)
+    @post("/request-password-reset", takes_credentials=True, sends_mail=True)
     async def request_password_reset(self, call: Call, body: RequestReset) -> ResetRequested:
         """Mail a link with which to choose a new password.
 
@@ -121,6 +121,8 @@ class PasswordManagementPlugin(Plugin):
         async def send() -> None:
             user = await self.context.users.find_by_email(email)
             if user is None:
+                return
+            if not await self.context.proofs.may_send(Purpose.RESET_PASSWORD, email):
                 return
             token = await self.context.proofs.issue(
                 Purpose.RESET_PASSWORD,

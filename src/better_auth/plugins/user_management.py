@@ -161,7 +161,7 @@ class UserManagementPlugin(Plugin):
             return Deleted(message="Verification email sent")
         return await self._delete(call, caller.user)
 
-    @get("/delete-user/callback", access="session", errors=(403, 404))
+    @get("/delete-user/callback", access="session", errors=(403, 404), acts=True)
     async def delete_user_callback(self, call: Call, query: DeletionLink) -> Redirect | Deleted:
         """Follow the link in the mail, in a browser that is signed in: the user is deleted."""
         caller = await call.require()
