@@ -151,7 +151,7 @@ class MultiSessionPlugin(Plugin):
         """Who holds ``token``; ``current`` is known, and not looked up again."""
         if current is not None and _is_same(current.session.token, token):
             return current
-        return await self.context.sessions.resolve(token)
+        return await self.context.sessions.resolve(token, refresh=False)
 
     async def _chosen(self, call: Call, text: str) -> Principal:
         """The one of this browser's sessions that ``text`` names. Raises ``Unauthorized``."""
