@@ -12,6 +12,7 @@ from better_auth.http.endpoints import get, post
 from better_auth.models import Principal, Session, User
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.organization.mail import invitations_by_mail
 from better_auth.plugins.organization.membership import Membership, already_a_member, slug_taken
 from better_auth.plugins.organization.messages import (
     Answered,
@@ -34,6 +35,7 @@ from better_auth.plugins.organization.messages import (
     Permitted,
     Person,
     RoleOf,
+    SendInvitation,
     SetActive,
     SlugOnly,
     Which,
@@ -49,9 +51,6 @@ from better_auth.plugins.organization.records import (
 from better_auth.plugins.organization.roles import DEFAULT_ROLES, REFUSALS
 from better_auth.users import normalize_email
 
-SendInvitation: TypeAlias = Callable[[Invitation, Organization, User], Awaitable[None]]
-"""Delivers an invitation to its e-mail address; the last argument is who invites."""
-
 DefaultOrganization: TypeAlias = Callable[[User], Awaitable[str | None]]
 """The id of the organization a new session of this user works in; None for none."""
 
@@ -63,7 +62,8 @@ class OrganizationPlugin(Plugin):
     create organizations, ``organization_limit`` as many as that (None: any number),
     ``membership_limit`` bounds the members of one, ``invitation_limit`` its pending invitations,
     which last ``invitation_lifetime``. ``require_verified_email``: only who has proven the
-    invited address may accept. ``send_invitation`` delivers invitations, and
+    invited address may accept. ``send_invitation`` delivers invitations; without it they go by
+    ``BetterAuth(mail=...)``, with a link to ``base_url`` + ``invitation_page`` + ``/{id}``.
     ``default_organization`` chooses what a new session works in.
     """
 
@@ -82,6 +82,7 @@ class OrganizationPlugin(Plugin):
         invitation_lifetime: timedelta = timedelta(hours=48),
         require_verified_email: bool = False,
         send_invitation: SendInvitation | None = None,
+        invitation_page: str = "/accept-invitation",
         default_organization: DefaultOrganization | None = None,
     ) -> None:
         self.roles = roles
@@ -92,11 +93,14 @@ class OrganizationPlugin(Plugin):
         self.invitation_lifetime = invitation_lifetime
         self.require_verified_email = require_verified_email
         self.send_invitation = send_invitation
+        self.invitation_page = invitation_page
         self.default_organization = default_organization
         self._left_empty: dict[str, list[str]] = {}
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        if self.send_invitation is None:
+            self.send_invitation = invitations_by_mail(context, self.invitation_page)
         self._membership = Membership(context, self.roles, self.membership_limit)
 
     # Who may
