@@ -5,6 +5,7 @@ from better_auth.http.call import Call, Context
 from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint, get, post
 from better_auth.http.messages import AuthRequest, AuthResponse
+from better_auth.http.redirects import Redirect
 
 __all__ = [
     "AuthRequest",
@@ -13,6 +14,7 @@ __all__ = [
     "Context",
     "Endpoint",
     "Input",
+    "Redirect",
     "SetCookie",
     "get",
     "post",

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from better_auth.http.endpoints import Endpoint
+from better_auth.http.redirects import Redirect, redirect_status
 from better_auth.models import Record
 
 Json: TypeAlias = dict[str, Any]
@@ -114,7 +115,7 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "security": [{"bearer": []}, {"cookie": []}] if needs_session else [],
-        "responses": {"200": _answer("The result", models.result(endpoint.result))},
+        "responses": _results(endpoint, models),
     }
     if endpoint.description:
         operation["description"] = endpoint.description
@@ -145,6 +146,19 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
             HTTPStatus(status).phrase, {"$ref": _REF.format(model="Error")}
         )
     return operation
+
+
+def _results(endpoint: Endpoint, models: _Models) -> Json:
+    """What is answered when all goes well: a body, a redirection, or either."""
+    responses: Json = {}
+    if endpoint.result is not Redirect:
+        responses["200"] = _answer("The result", models.result(endpoint.result))
+    if Redirect in (endpoint.result, *get_args(endpoint.result)):
+        responses[str(redirect_status(endpoint.route.method))] = {
+            "description": "Where the browser goes next",
+            "headers": {"Location": {"required": True, "schema": {"type": "string"}}},
+        }
+    return responses
 
 
 def _error_statuses(endpoint: Endpoint) -> set[int]:
