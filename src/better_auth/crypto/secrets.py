@@ -31,6 +31,9 @@ class Purpose(StrEnum):
     OTP = "otp"
     BACKUP_CODE = "backup-code"
     TRUSTED_DEVICE = "trusted-device"
+    OAUTH_STATE = "oauth-state"
+    OAUTH_BROWSER = "oauth-browser"
+    PROVIDER_TOKEN = "provider-token"
 
 
 class Keyring:

@@ -34,6 +34,8 @@ class Route:
     takes_credentials: bool
     errors: tuple[int, ...]
     is_probe: bool = False
+    takes_form: bool = False
+    from_any_site: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Endpoint:
     ``access`` is what the documentation says is needed (the method itself enforces it).
     ``takes_credentials`` marks sign-in and sign-up: a tighter rate limit, and no request from
     another site. ``is_probe`` marks what machines that watch the application ask: no rate limit.
+    ``takes_form``: its body is a form, not JSON. ``from_any_site``: another site's page may send a
+    browser there with a POST; such an endpoint must neither act nor believe any cookie.
     ``tag`` groups the endpoints of one plugin.
     """
 
@@ -83,9 +87,21 @@ def post(
     access: Access = "public",
     takes_credentials: bool = False,
     errors: tuple[int, ...] = (),
+    takes_form: bool = False,
+    from_any_site: bool = False,
 ) -> Callable[[F], F]:
-    """Answer ``POST path``; see :func:`get`."""
-    return _route(Route("POST", path, access, takes_credentials, errors))
+    """Answer ``POST path``; see :func:`get` and :class:`Endpoint`."""
+    return _route(
+        Route(
+            "POST",
+            path,
+            access,
+            takes_credentials,
+            errors,
+            takes_form=takes_form,
+            from_any_site=from_any_site,
+        )
+    )
 
 
 def _route(route: Route) -> Callable[[F], F]:

@@ -15,6 +15,7 @@ from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
 
 if TYPE_CHECKING:
+    from better_auth.plugins.oauth import OAuthPlugin
     from better_auth.plugins.telemetry import TelemetryPlugin
     from better_auth.plugins.two_factor import TwoFactorPlugin
 
@@ -26,6 +27,7 @@ __all__ = [
     "Context",
     "EmailPasswordPlugin",
     "Input",
+    "OAuthPlugin",
     "OrganizationPlugin",
     "Plugin",
     "SessionManagementPlugin",
@@ -47,4 +49,8 @@ def __getattr__(name: str) -> Any:
         from better_auth.plugins.telemetry import TelemetryPlugin
 
         return TelemetryPlugin
+    if name == "OAuthPlugin":
+        from better_auth.plugins.oauth import OAuthPlugin
+
+        return OAuthPlugin
     raise AttributeError(name)
