@@ -60,13 +60,16 @@ def make_auth(
     database: Any = "sqlite://",
     clock: MovableClock | None = None,
     user_model: Any = None,
+    mail: Any = None,
     **settings: Any,
 ) -> BetterAuth:
     """An application with e-mail sign-in and session management, in memory unless told."""
     if plugins is None:
         plugins = [EmailPasswordPlugin(), SessionManagementPlugin()]
     more = {
-        key: value for key, value in {"clock": clock, "user_model": user_model}.items() if value
+        key: value
+        for key, value in {"clock": clock, "user_model": user_model, "mail": mail}.items()
+        if value
     }
     return BetterAuth(make_config(**settings), database=database, plugins=plugins, **more)
 

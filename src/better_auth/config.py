@@ -195,6 +195,15 @@ class PasswordConfig(Section):
     parallelism: int = Field(default=1, ge=1)
 
 
+class MailConfig(Section):
+    """Where mail goes out, unless ``BetterAuth(mail=...)`` says otherwise."""
+
+    url: str | None = Field(default=None, repr=False)
+    """``smtp://user:password@host``, ``smtps://...`` or ``console:``; None: no mail is sent."""
+    sender: str | None = None
+    """The address that mail comes from, or ``Name <address>``."""
+
+
 class CorsConfig(Section):
     """Cross-origin access for browsers, by Starlette's middleware; off unless ``enabled``."""
 
@@ -238,6 +247,7 @@ class AuthConfig(Section):
     session: SessionConfig = Field(default_factory=SessionConfig)
     rate_limit: RateLimitConfig = Field(default_factory=RateLimitConfig)
     password: PasswordConfig = Field(default_factory=PasswordConfig)
+    mail: MailConfig = Field(default_factory=MailConfig)
     cors: CorsConfig = Field(default_factory=CorsConfig)
 
     def __init__(self, secret: str | None = None, /, **settings: Any) -> None:

@@ -34,6 +34,10 @@ class Purpose(StrEnum):
     OAUTH_STATE = "oauth-state"
     OAUTH_BROWSER = "oauth-browser"
     PROVIDER_TOKEN = "provider-token"
+    RESET_PASSWORD = "reset-password"
+    VERIFY_EMAIL = "verify-email"
+    CHANGE_EMAIL = "change-email"
+    DELETE_ACCOUNT = "delete-account"
 
 
 class Keyring:

@@ -4,8 +4,7 @@ from better_auth.http.body import Input
 from better_auth.http.call import Call, Context
 from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint, get, post
-from better_auth.http.messages import AuthRequest, AuthResponse
-from better_auth.http.redirects import Redirect
+from better_auth.http.messages import AuthRequest, AuthResponse, Redirect
 
 __all__ = [
     "AuthRequest",

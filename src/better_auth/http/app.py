@@ -10,8 +10,7 @@ from better_auth.http.body import read_body, read_form, read_query
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, EndpointTable
 from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
-from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header
-from better_auth.http.redirects import Redirect, redirect_status
+from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header, Redirect
 from better_auth.http.wire import Wire, render_json
 
 logger = logging.getLogger("better_auth")
@@ -70,13 +69,14 @@ class AuthApp:
             else:
                 result = await endpoint.function(call, **_arguments(request, endpoint))
             if isinstance(result, Redirect):
-                response = redirection(request, result)
+                response = result.response()
             else:
                 response = AuthResponse(200, self.wire.render(result), [*_JSON])
         except AuthError as error:
             response = error_response(error)
         except Exception:
             response = internal_error(request)
+        response.headers += call.headers
         for cookie in call.cookies:
             response.headers.append((b"set-cookie", cookie.render().encode("latin-1")))
         return response
@@ -98,12 +98,6 @@ def error_response(error: AuthError) -> ErrorResponse:
     headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     content = body.encode("utf-8", "replace")
     return ErrorResponse(error.status, content, [*_JSON, *headers], error.code)
-
-
-def redirection(request: AuthRequest, result: Redirect) -> AuthResponse:
-    """The answer that sends the browser on, and that nobody may keep."""
-    headers = [(b"location", result.location), (b"cache-control", b"no-store")]
-    return AuthResponse(redirect_status(request.method), b"", headers)
 
 
 def internal_error(request: AuthRequest) -> AuthResponse:

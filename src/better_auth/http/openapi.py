@@ -3,14 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from better_auth.http.body import FORM
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.redirects import Redirect, redirect_status
+from better_auth.http.messages import Redirect
 from better_auth.models import Record
 
 Json: TypeAlias = dict[str, Any]
@@ -98,7 +98,9 @@ class _Models:
         return dict(self._references[model, "validation"])
 
     def result(self, kind: Any) -> Json:
-        """What an endpoint answers: a model, nothing, or one of several."""
+        """What an endpoint answers: a model, a list of one, nothing, or one of several."""
+        if get_origin(kind) is list:
+            return {"type": "array", "items": self.result(*get_args(kind))}
         schemas: list[Json] = [
             dict(self._references[model, "serialization"]) for model in _models(kind)
         ]
@@ -116,8 +118,15 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "security": [{"bearer": []}, {"cookie": []}] if needs_session else [],
-        "responses": _results(endpoint, models),
+        "responses": {"200": _answer("The result", models.result(endpoint.result))},
     }
+    if Redirect in (endpoint.result, *get_args(endpoint.result)):
+        operation["responses"]["302"] = {
+            "description": "On to where the request said",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        }
+        if endpoint.result is Redirect:
+            del operation["responses"]["200"]
     if endpoint.description:
         operation["description"] = endpoint.description
     parameters = [
@@ -151,19 +160,6 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
             HTTPStatus(status).phrase, {"$ref": _REF.format(model="Error")}
         )
     return operation
-
-
-def _results(endpoint: Endpoint, models: _Models) -> Json:
-    """What is answered when all goes well: a body, a redirection, or either."""
-    responses: Json = {}
-    if endpoint.result is not Redirect:
-        responses["200"] = _answer("The result", models.result(endpoint.result))
-    if Redirect in (endpoint.result, *get_args(endpoint.result)):
-        responses[str(redirect_status(endpoint.route.method))] = {
-            "description": "Where the browser goes next",
-            "headers": {"Location": {"required": True, "schema": {"type": "string"}}},
-        }
-    return responses
 
 
 def _error_statuses(endpoint: Endpoint) -> set[int]:

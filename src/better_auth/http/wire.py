@@ -51,9 +51,12 @@ class Wire(Protocol):
         ...
 
     def plugin_cookie(
-        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+        self, name: str, value: str = "", lifetime: timedelta | None = timedelta(0)
     ) -> SetCookie:
-        """A plugin's cookie ``name``; without a ``value``, the one that takes it back."""
+        """A plugin's cookie ``name``; without a ``value``, the one that takes it back.
+
+        Without a ``lifetime`` it ends with the browser session.
+        """
         ...
 
     def render(self, result: object) -> bytes:
@@ -96,11 +99,14 @@ class NativeWire:
         return self._cookie("", max_age=0, expires=_LONG_AGO)
 
     def plugin_cookie(
-        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+        self, name: str, value: str = "", lifetime: timedelta | None = timedelta(0)
     ) -> SetCookie:
-        expires = self._clock() + lifetime if value else _LONG_AGO
-        max_age = round(lifetime.total_seconds())
-        cookie = self._cookie(value, max_age=max_age, expires=expires)
+        if lifetime is None:
+            cookie = self._cookie(value)
+        else:
+            expires = self._clock() + lifetime if value else _LONG_AGO
+            max_age = round(lifetime.total_seconds())
+            cookie = self._cookie(value, max_age=max_age, expires=expires)
         return replace(cookie, name=f"{self._prefix}better-auth.{name}", http_only=True)
 
     def _cookie(

@@ -6,13 +6,17 @@ from better_auth.events import on
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import get, post
+from better_auth.http.messages import Redirect
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.admin import AdminPlugin
+from better_auth.plugins.anonymous import AnonymousPlugin
 from better_auth.plugins.audit import AuditPlugin
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
+from better_auth.plugins.multi_session import MultiSessionPlugin
 from better_auth.plugins.organization import OrganizationPlugin
 from better_auth.plugins.session_management import SessionManagementPlugin
+from better_auth.plugins.username import UsernamePlugin
 
 if TYPE_CHECKING:
     from better_auth.plugins.oauth import OAuthPlugin
@@ -22,17 +26,21 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessControl",
     "AdminPlugin",
+    "AnonymousPlugin",
     "AuditPlugin",
     "Call",
     "Context",
     "EmailPasswordPlugin",
     "Input",
+    "MultiSessionPlugin",
     "OAuthPlugin",
     "OrganizationPlugin",
     "Plugin",
+    "Redirect",
     "SessionManagementPlugin",
     "TelemetryPlugin",
     "TwoFactorPlugin",
+    "UsernamePlugin",
     "get",
     "on",
     "post",

@@ -73,7 +73,7 @@ class SessionManager:
         self._database = database
         self._events = events
         self._clock = clock
-        self._model = session_model
+        self.model = self._model = session_model
         self._refresh_when_left = (
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
@@ -367,14 +367,20 @@ class SessionManager:
         return count
 
     async def end_after(
-        self, change: Change, user_id: str, *, current: Session | None = None
+        self,
+        change: Change,
+        user_id: str,
+        *,
+        current: Session | None = None,
+        keep_sessions: bool = False,
     ) -> list[Session]:
         """End what does not survive ``change`` (``better_auth.endings``); the sessions ended.
 
         ``current`` is the session whose request made the change, if it was the user's own.
+        ``keep_sessions`` ends only the rest, where the user asked for that.
         """
         ended: list[Session] = []
-        match ENDS[change].sessions:
+        match "none" if keep_sessions else ENDS[change].sessions:
             case "this" if current is not None:
                 ended = await self.revoke_id(user_id, current.id)
             case "others":

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from better_auth.adapters.base import gt
-from better_auth.endings import Change
 from better_auth.errors import UniqueViolation, UnprocessableEntity
 from better_auth.events import AccountCreated
 from better_auth.http.call import Context
@@ -110,7 +109,7 @@ class Accounts:
         await self._keep(account, identity)
         is_same = identity.profile.email == user.email
         if is_same and identity.profile.email_verified and not user.email_verified:
-            return await self._context.users.update(user, {"email_verified": True})
+            return await self._context.users.claim_email(user, keep=[account.id])
         return user
 
     async def _signed_up(self, identity: Identity, may_sign_up: bool) -> User:
@@ -130,18 +129,9 @@ class Accounts:
         is_proven = user.email_verified or identity.provider.trusted
         if not (self._rules.allow_linking_by_email and identity.proves_email and is_proven):
             raise OAuthFailure("account_not_linked", user_id=user.id)
-        if not user.email_verified:
-            user = await self._first_proof(user)
+        user = await self._context.users.claim_email(user)
         await self._add(user, identity)
         return await self._update_user(user, identity)
-
-    async def _first_proof(self, user: User) -> User:
-        """``user`` with nothing left of what was made before the address was proven."""
-        async with self._context.database.transaction() as verbs:
-            await verbs.lock(User, user.id)
-            await verbs.delete(Account, user_id=user.id)
-        await self._context.sessions.end_after(Change.PASSWORD_RESET, user.id)
-        return await self._context.users.update(user, {"email_verified": True})
 
     async def _add(self, user: User, identity: Identity) -> None:
         account = await self._context.database.insert(self._new(identity, user.id))

@@ -9,10 +9,9 @@ from typing import Literal
 import httpx
 
 from better_auth.errors import AuthError, BadRequest, ConfigurationError, Forbidden, NotFound
-from better_auth.events import SignInFailed
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
-from better_auth.http.redirects import Redirect
+from better_auth.http.messages import Redirect
 from better_auth.models import Principal, User, impersonator
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.oauth.directory import Directory
@@ -141,9 +140,7 @@ class OAuthPlugin(Plugin):
 
         Asks for a fresh session: the account opens the door from then on.
         """
-        caller = await self._own_session(call)
-        if not self.context.sessions.is_fresh(caller.session):
-            raise Forbidden("Session is not fresh", "SESSION_NOT_FRESH")
+        caller = await call.require_fresh()
         provider = self._provider(body.provider)
         self._check_urls(call, body)
         if body.id_token is None:
@@ -234,7 +231,7 @@ class OAuthPlugin(Plugin):
         identity = await self._identities.by_code(provider, attempt, answer)
         if attempt.link_user_id is not None:
             await self._accounts.link(await self._accounts.who_asked(attempt), identity)
-            return Redirect(attempt.callback_url)
+            return Redirect.to(attempt.callback_url)
         user, is_new = await self._accounts.user_for(
             identity, may_sign_up=_may_sign_up(provider, attempt.request_sign_up)
         )
@@ -245,7 +242,7 @@ class OAuthPlugin(Plugin):
                 twoFactorRedirect="true",
                 twoFactorMethods=",".join(entered.two_factor_methods),
             )
-        return Redirect((attempt.new_user_url if is_new else None) or attempt.callback_url)
+        return Redirect.to((attempt.new_user_url if is_new else None) or attempt.callback_url)
 
     async def _enter(self, call: Call, user: User) -> Challenge | str:
         """Begin a session, unless something else is due first; its token, or what is due."""
@@ -257,16 +254,7 @@ class OAuthPlugin(Plugin):
 
     async def _failed(self, call: Call, failure: OAuthFailure) -> None:
         logger.warning("sign-in failed: %s", failure.detail)
-        client = call.client
-        await self.context.events.emit(
-            SignInFailed(
-                "oauth",
-                failure.code.replace("_", " "),
-                failure.user_id,
-                client.ip_address,
-                client.user_agent,
-            )
-        )
+        await call.sign_in_failed("oauth", failure.code.replace("_", " "), failure.user_id)
 
     # What was given
 
@@ -319,7 +307,7 @@ class OAuthPlugin(Plugin):
         """
         caller = await call.require()
         if impersonator(caller.session) is not None:
-            raise Forbidden("Not while impersonating", "NOT_WHILE_IMPERSONATING")
+            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
         return caller
 
 
