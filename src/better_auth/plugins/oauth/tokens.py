@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from uuid import uuid4
 
-from better_auth.adapters.base import le
+from better_auth.adapters.base import gt, le
 from better_auth.crypto import Purpose
 from better_auth.errors import ServiceUnavailable, UniqueViolation
 from better_auth.http.call import Context
@@ -145,25 +146,29 @@ class Refresher:
         try:
             yield True
         finally:
-            await self._context.database.delete(Verification, id=lease.id)
+            # The row stays, until the purge: rows that come and go deadlock on MySQL.
+            now = self._context.clock()
+            await self._context.database.update(
+                Verification, {"expires_at": now}, identifier=identifier, value=lease
+            )
 
-    async def _leased(self, identifier: str, now: datetime) -> Verification | None:
-        database = self._context.database
-        await database.delete(Verification, identifier=identifier, expires_at=le(now))
-        row = Verification(
-            identifier=identifier,
-            value="",
-            expires_at=now + LEASE,
-            created_at=now,
-            updated_at=now,
-        )
+    async def _leased(self, identifier: str, now: datetime) -> str | None:
+        """The lease, if nobody else has it: one conditional statement, or an insert that fails."""
+        database, lease = self._context.database, str(uuid4())
+        held: dict[str, Any] = {"value": lease, "expires_at": now + LEASE, "updated_at": now}
+        if await database.update(Verification, held, identifier=identifier, expires_at=le(now)):
+            return lease
         try:
-            return await database.insert(row)
+            await database.insert(Verification(identifier=identifier, created_at=now, **held))
         except UniqueViolation:
             return None
+        return lease
 
     async def _is_leased(self, identifier: str) -> bool:
-        return bool(await self._context.database.count(Verification, identifier=identifier))
+        live = gt(self._context.clock())
+        return bool(
+            await self._context.database.count(Verification, identifier=identifier, expires_at=live)
+        )
 
     async def _until_free(self, identifier: str) -> None:
         try:
