@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from better_auth.adapters.base import gt, le
 from better_auth.crypto import Purpose
-from better_auth.errors import ServiceUnavailable, UniqueViolation
+from better_auth.errors import DatabaseUnavailable, ServiceUnavailable, UniqueViolation
 from better_auth.http.call import Context
 from better_auth.models import Account, Verification
 from better_auth.plugins.oauth.directory import Directory
@@ -156,12 +156,12 @@ class Refresher:
         """The lease, if nobody else has it: one conditional statement, or an insert that fails."""
         database, lease = self._context.database, str(uuid4())
         held: dict[str, Any] = {"value": lease, "expires_at": now + LEASE, "updated_at": now}
-        if await database.update(Verification, held, identifier=identifier, expires_at=le(now)):
-            return lease
         try:
+            if await database.update(Verification, held, identifier=identifier, expires_at=le(now)):
+                return lease
             await database.insert(Verification(identifier=identifier, created_at=now, **held))
-        except UniqueViolation:
-            return None
+        except (UniqueViolation, DatabaseUnavailable):
+            return None  # somebody else was faster; MySQL may call it a deadlock
         return lease
 
     async def _is_leased(self, identifier: str) -> bool:
