@@ -98,10 +98,9 @@ class AccountsDeleted(After):
 
 @dataclass(slots=True)
 class SignedUp(After):
-    """``user`` signed up by themselves; ``callback_url`` (checked) is where they want to go."""
+    """``user`` signed up by themselves."""
 
     user: User
-    callback_url: str | None = None
 
 
 @dataclass(slots=True)
@@ -109,14 +108,6 @@ class SignedUpAgain(After):
     """Somebody tried to sign up with the address of ``user``, and was not told that it is."""
 
     user: User
-
-
-@dataclass(slots=True)
-class SignInUnverified(After):
-    """``user`` proved a password and was refused for an address that is not verified."""
-
-    user: User
-    callback_url: str | None = None
 
 
 @dataclass(slots=True)

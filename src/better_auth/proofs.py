@@ -12,6 +12,7 @@ one door opens another. They live in ``Verification`` rows, which the purge clea
 import math
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from pydantic import Field
@@ -148,11 +149,51 @@ class Proofs:
         if not self._keyring.is_fingerprint(purpose, f"{subject}:{code}", stored.key):
             raise _wrong_code()
         if stored.good_until <= self._clock():
-            raise BadRequest("The code has expired; ask for another", "OTP_EXPIRED")
+            raise _late_code()
         value = self._keyring.open(purpose, stored.sealed, bound_to=row.id)
         if value is None or not await self._database.take(Verification, id=row.id):
             raise _wrong_code()
         return value
+
+    async def check_code(
+        self, purpose: str, subject: str, code: str, *, attempts: int = CODE_ATTEMPTS
+    ) -> None:
+        """Raise what :meth:`redeem_code` would, and leave a right code as it is."""
+        row, stored = await self._pay(purpose, subject, attempts)
+        if not self._keyring.is_fingerprint(purpose, f"{subject}:{code}", stored.key):
+            raise _wrong_code()
+        if stored.good_until <= self._clock():
+            raise _late_code()
+        paid = stored.revised(attempts=stored.attempts + 1).text()
+        # Given back, unless somebody else has paid since: then it stays paid.
+        await self._database.update(Verification, {"value": row.value}, id=row.id, value=paid)
+
+    async def may_send(
+        self, purpose: str, subject: str, *, most: int = 5, window: timedelta = ATTEMPTS_WINDOW
+    ) -> bool:
+        """Whether ``subject`` may be written to once more: at most ``most`` times in ``window``,
+        whoever asks and from wherever."""
+        count_of = f"sent {purpose}"
+        while True:
+            now = self._clock()
+            row = await self._by_subject(count_of, subject)
+            if row is not None and row.expires_at > now:
+                if int(row.value) >= most:
+                    return False
+                counted: dict[str, Any] = {"value": str(int(row.value) + 1), "updated_at": now}
+            else:
+                counted = {"value": "1", "created_at": now, "updated_at": now}
+                counted["expires_at"] = now + window
+            try:
+                if row is None:
+                    identifier = self._identifiers(count_of, subject)[0]
+                    await self._database.insert(Verification(identifier=identifier, **counted))
+                    return True
+                still = {"value": row.value, "expires_at": row.expires_at}
+                if await self._database.update(Verification, counted, id=row.id, **still):
+                    return True
+            except UniqueViolation:
+                continue  # somebody else counted first: look again
 
     async def _pay(self, purpose: str, subject: str, limit: int) -> tuple[Verification, _Stored]:
         """Count one attempt, and return what to check the code against."""
@@ -233,3 +274,7 @@ class Proofs:
 
 def _wrong_code() -> BadRequest:
     return BadRequest("The code is wrong", "INVALID_OTP")
+
+
+def _late_code() -> BadRequest:
+    return BadRequest("The code has expired; ask for another", "OTP_EXPIRED")

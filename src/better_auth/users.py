@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import email_validator
 
@@ -10,7 +11,13 @@ from better_auth.adapters.base import DatabaseAdapter, in_, ne
 from better_auth.clock import Clock
 from better_auth.crypto import PasswordHasher, PasswordPolicy
 from better_auth.endings import Change
-from better_auth.errors import AuthError, BadRequest, UniqueViolation, UnprocessableEntity
+from better_auth.errors import (
+    AuthError,
+    BadRequest,
+    ConfigurationError,
+    UniqueViolation,
+    UnprocessableEntity,
+)
 from better_auth.events import (
     AccountCreated,
     AccountsDeleted,
@@ -28,6 +35,9 @@ from better_auth.sessions import SessionManager
 
 CREDENTIAL = "credential"
 """The provider id of the account that holds a user's password."""
+
+NO_MAIL_DOMAIN = "placeholder.invalid"
+"""Where the addresses of users without one are: it cannot exist (RFC 6761 section 6.4)."""
 
 LONGEST_PASSWORD = 4096
 """Characters looked at of any password; bounds the work that a request can ask for."""
@@ -91,11 +101,18 @@ class UserManager:
         """Characters a password may have."""
         return self.password_policy.max_length
 
+    def refuse_required_fields(self, who: str) -> None:
+        """Raises ``ConfigurationError`` where ``who``, a plugin that asks for an address and no
+        more, could not create a user, as one of the application's own fields has no default."""
+        for name, field in self.model.model_fields.items():
+            if field.is_required() and name not in User.model_fields:
+                raise ConfigurationError(f"{who}: users need {name}; give it a default")
+
     async def create(
         self,
         *,
         name: str,
-        email: str,
+        email: str | None,
         password_hash: str | None = None,
         email_verified: bool = False,
         image: str | None = None,
@@ -106,13 +123,14 @@ class UserManager:
 
         ``account`` is another way of signing in, which becomes the new user's.
 
-        ``email`` is normalised here. Raises ``BadRequest`` (``INVALID_EMAIL``), ``EmailTaken``
+        ``email`` is normalised here; without one, the user gets an address that nobody can have
+        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``EmailTaken``
         (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
         """
         now = self._clock()
         user = self.model(
             name=name,
-            email=normalize_email(email),
+            email=normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}",
             email_verified=email_verified,
             image=image,
             created_at=now,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
 from better_auth import AuthConfig, BetterAuth
-from better_auth.errors import AuthError, ConfigurationError
+from better_auth.crypto import HaveIBeenPwned, password_policy
+from better_auth.errors import AuthError, ConfigurationError, MissingExtra
 from better_auth.mail import (
     ConsoleProvider,
     Letter,
@@ -23,6 +24,8 @@ from better_auth.mail import (
     SmtpProvider,
     TemplateRenderer,
     provider_from_url,
+    providers,
+    templates,
 )
 from better_auth.mail.letters import MailRefused
 from tests.support import SECRET, make_auth
@@ -245,6 +248,23 @@ def test_failures_are_tried_again_and_tell_no_secret(caplog: pytest.LogCaptureFi
     for shown in (repr(Letter("k", "t", URL, "314159", "tok")), repr(flaky.sent)):
         assert "secret" not in shown
         assert "314159" not in shown
+
+
+@pytest.mark.parametrize(
+    ("module", "make", "extra"),
+    [
+        (providers, lambda: SmtpProvider("smtp://127.0.0.1", sender="a@example.com"), "smtp"),
+        (templates, lambda: Mailer(MemoryProvider()), "mail"),
+        (password_policy, HaveIBeenPwned, "breaches"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, module: Any, make: Callable[[], object], extra: str
+) -> None:
+    """ "Raises ``MissingExtra``", which says what to install."""
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=rf"better-auth\[{extra}\]"):
+        make()
 
 
 def test_nothing_waits_without_bound(caplog: pytest.LogCaptureFixture) -> None:

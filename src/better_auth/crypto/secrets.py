@@ -34,10 +34,14 @@ class Purpose(StrEnum):
     OAUTH_STATE = "oauth-state"
     OAUTH_BROWSER = "oauth-browser"
     PROVIDER_TOKEN = "provider-token"
+    COOKIE = "cookie"
     RESET_PASSWORD = "reset-password"
     VERIFY_EMAIL = "verify-email"
     CHANGE_EMAIL = "change-email"
     DELETE_ACCOUNT = "delete-account"
+    ONE_TIME_TOKEN = "one-time-token"
+    MAGIC_LINK = "magic-link"
+    EMAIL_CODE = "email-code"
 
 
 class Keyring:

@@ -36,6 +36,8 @@ class Route:
     is_probe: bool = False
     takes_form: bool = False
     from_any_site: bool = False
+    sends_mail: bool = False
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,13 @@ class Endpoint:
 
     ``access`` is what the documentation says is needed (the method itself enforces it).
     ``takes_credentials`` marks sign-in and sign-up: a tighter rate limit, and no request from
-    another site. ``is_probe`` marks what machines that watch the application ask: no rate limit.
+    another site. ``sends_mail`` marks what makes the application write to somebody: a rate limit
+    of its own. ``is_probe`` marks what machines that watch the application ask: no rate limit.
+    ``acts`` marks a GET that does something, as a link in a mail must: HEAD, by which programs
+    look at links, is refused.
     ``takes_form``: its body is a form, not JSON. ``from_any_site``: another site's page may send a
-    browser there with a POST; such an endpoint must neither act nor believe any cookie.
-    ``tag`` groups the endpoints of one plugin.
+    browser there with a POST; such an endpoint must neither act nor believe any cookie. ``tag``
+    groups the endpoints of one plugin.
     """
 
     route: Route
@@ -73,12 +78,13 @@ def get(
     takes_credentials: bool = False,
     errors: tuple[int, ...] = (),
     is_probe: bool = False,
+    acts: bool = False,
 ) -> Callable[[F], F]:
     """Answer ``GET path`` (and HEAD). ``{name}`` in the path matches one segment.
 
     ``errors`` are the statuses the documentation adds to those every such endpoint may answer.
     """
-    return _route(Route("GET", path, access, takes_credentials, errors, is_probe))
+    return _route(Route("GET", path, access, takes_credentials, errors, is_probe, acts=acts))
 
 
 def post(
@@ -86,6 +92,7 @@ def post(
     *,
     access: Access = "public",
     takes_credentials: bool = False,
+    sends_mail: bool = False,
     errors: tuple[int, ...] = (),
     takes_form: bool = False,
     from_any_site: bool = False,
@@ -98,6 +105,7 @@ def post(
             access,
             takes_credentials,
             errors,
+            sends_mail=sends_mail,
             takes_form=takes_form,
             from_any_site=from_any_site,
         )

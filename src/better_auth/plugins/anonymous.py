@@ -25,9 +25,6 @@ from better_auth.users import normalize_email
 
 logger = logging.getLogger("better_auth.anonymous")
 
-NO_MAIL = "anonymous.placeholder.invalid"
-"""A domain that cannot exist (RFC 6761 section 6.4), so that no mail reaches a stranger."""
-
 LinkAccount: TypeAlias = Callable[[AnonymousUserLinking], Awaitable[None] | None]
 
 
@@ -53,7 +50,8 @@ class Deleted(Fields):
 class AnonymousPlugin(Plugin):
     """``POST /sign-in/anonymous`` and ``POST /delete-anonymous-user``.
 
-    ``email_domain`` is what the made-up addresses end with; nobody may read mail there.
+    ``email_domain`` is what the made-up addresses end with, where nobody may read mail; without,
+    a domain that cannot exist.
     ``make_name`` names the new user. ``on_link_account`` is told (as a handler of
     ``AnonymousUserLinking``) who takes over from whom, before the anonymous user is deleted; if it
     raises, nothing is deleted and the sign-in stands. ``keep_linked_users=True`` deletes nobody
@@ -66,7 +64,7 @@ class AnonymousPlugin(Plugin):
     def __init__(
         self,
         *,
-        email_domain: str = NO_MAIL,
+        email_domain: str | None = None,
         make_name: Callable[[], str] = lambda: "Anonymous",
         on_link_account: LinkAccount | None = None,
         keep_linked_users: bool = False,
@@ -74,7 +72,7 @@ class AnonymousPlugin(Plugin):
     ) -> None:
         """Raises ``ConfigurationError`` for a domain that no address can have."""
         try:
-            normalize_email(f"anonymous@{email_domain}")
+            normalize_email(f"anonymous@{email_domain or 'example.com'}")
         except BadRequest:
             raise ConfigurationError("AnonymousPlugin: email_domain is not a domain") from None
         self.email_domain = email_domain
@@ -85,6 +83,7 @@ class AnonymousPlugin(Plugin):
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        context.users.refuse_required_fields(type(self).__name__)
         context.hand_outs.append(self._take_over)
         if self.on_link_account is not None:
             context.events.add(AnonymousUserLinking, self.on_link_account)
@@ -99,7 +98,7 @@ class AnonymousPlugin(Plugin):
             )
         user = await self.context.users.create(
             name=self.make_name(),
-            email=f"{uuid4().hex}@{self.email_domain}",
+            email=self.email_domain and f"{uuid4().hex}@{self.email_domain}",
             fields={"is_anonymous": True},
         )
         session = await call.begin_session(user)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, create_model
 from better_auth.crypto import PasswordPolicy
 from better_auth.crypto.password_policy import IsBreached
 from better_auth.errors import BadRequest, Forbidden, Unauthorized
-from better_auth.events import SignedUp, SignedUpAgain, SignInFailed, SignInUnverified
+from better_auth.events import SignedUp, SignedUpAgain, SignInFailed
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, post
@@ -18,7 +18,8 @@ from better_auth.plugins.base import Plugin
 from better_auth.users import EmailTaken, normalize_email
 
 
-def _not_blank(text: str) -> str:
+def not_blank(text: str) -> str:
+    """A name that can be seen, for Pydantic."""
     if not text.strip():
         raise ValueError("must not be blank")
     return text
@@ -27,7 +28,7 @@ def _not_blank(text: str) -> str:
 class SignUpEmail(Input):
     """Who signs up. An application's own ``User`` fields join these."""
 
-    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(not_blank)]
     email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
     password: str = Field(repr=False, json_schema_extra={"format": "password"})
     image: str | None = Field(default=None, max_length=2048)
@@ -142,7 +143,8 @@ class EmailPasswordPlugin(Plugin):
                 raise
             await self._told_again(email)
             return SignUpResult(token=None, user=error.user)
-        await self.context.events.emit(SignedUp(user, body.callback_url))
+        await self.context.events.emit(SignedUp(user))
+        call.ask_to_verify(user, body.callback_url, "sign-up")
         if is_discreet:
             return SignUpResult(token=None, user=user)
         session = await call.begin_session(user, remember=body.remember_me)
@@ -158,7 +160,7 @@ class EmailPasswordPlugin(Plugin):
         user = await self._authenticated(call, normalize_email(body.email), body.password)
         if self.require_email_verification and not user.email_verified:
             await self._failed(call, "email not verified", user.id)
-            await self.context.events.emit(SignInUnverified(user, body.callback_url))
+            call.ask_to_verify(user, body.callback_url, "sign-in")
             raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
         challenge = await call.second_step(user, remember=body.remember_me)
         if challenge is not None:

@@ -200,7 +200,7 @@ class OAuthPlugin(Plugin):
         """
         return Redirect.to("", **body.model_dump(exclude_none=True))
 
-    @get("/callback/{provider}")
+    @get("/callback/{provider}", acts=True)
     async def callback(self, call: Call, query: Callback) -> Redirect:
         """Complete what was begun: a session (or the link), and on to where the browser wanted.
 
