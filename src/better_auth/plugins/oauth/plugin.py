@@ -298,7 +298,9 @@ class OAuthPlugin(Plugin):
             if host is None:
                 raise BadRequest("base_url is not configured", "BASE_URL_REQUIRED")
             base = f"{call.request.scheme}://{host}"
-        return f"{base}{config.base_path}/callback/{provider.id}"
+        mount = call.request.base_path  # where this wire, whose cookies it will be, is served
+        path = config.base_path if mount is None else mount
+        return f"{base}{path}/callback/{provider.id}"
 
     async def _own_session(self, call: Call) -> Principal:
         """The caller, who is nobody else: what a provider gave them is no admin's to have.
