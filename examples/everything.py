@@ -36,7 +36,7 @@ from better_auth.users import normalize_email
 
 def configuration() -> AuthConfig:
     """The environment's settings; in development without a secret, one of our own making."""
-    given = AuthConfig.from_env(database_url="sqlite:///everything.db")
+    given = AuthConfig.from_env(database_url="sqlite:///everything.db", javascript_path="/api/auth")
     if given.mode == "production" or given.secret or given.secrets:
         return given
     given.secret = development_secret(Path(".better-auth"))  # type: ignore[assignment]

@@ -2,5 +2,6 @@
 
 from better_auth.crypto.passwords import PasswordHasher
 from better_auth.crypto.secrets import Keyring, Purpose
+from better_auth.crypto.signing import CookieSigner
 
-__all__ = ["Keyring", "PasswordHasher", "Purpose"]
+__all__ = ["CookieSigner", "Keyring", "PasswordHasher", "Purpose"]

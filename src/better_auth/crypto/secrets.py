@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     OTP = "otp"
     BACKUP_CODE = "backup-code"
     TRUSTED_DEVICE = "trusted-device"
+    COOKIE = "cookie"
 
 
 class Keyring:
