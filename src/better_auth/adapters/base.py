@@ -13,6 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from sqlalchemy import MetaData
+
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
@@ -140,6 +142,8 @@ class Verbs(Protocol):
 class DatabaseAdapter(Verbs, Protocol):
     """A database behind the library."""
 
+    metadata: MetaData
+    """The tables of the records that were bound."""
     on_change: Callable[[], None]
     """Called when the database tells of a change, where it does."""
 
