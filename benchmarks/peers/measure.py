@@ -78,7 +78,7 @@ class Race:
             question.route: question.enter(ours.port, OURS) for question in (CHECK, LISTING)
         }
 
-    def against(self, peer: Peer) -> Iterator[Row | Failure]:
+    def against(self, name: str, peer: Peer) -> Iterator[Row | Failure]:
         """The rows of one peer; where it cannot be installed or started, one that says why."""
         asked = [(CHECK, peer.check_target)]
         if peer.api.listing is not None:
@@ -91,14 +91,20 @@ class Race:
                 for question, target in asked:
                     _say(f"{peer.name}: {question.route}")
                     try:
-                        yield self._compare(question, peer, server, target, version)
+                        yield self._compare(question, name, peer, server, target, version)
                     except FAILURES as failure:
                         yield _failed(f"{question.route}: {peer.name}", failure)
         except FAILURES as failure:
             yield _failed(peer.name, failure)
 
     def _compare(
-        self, question: Question, peer: Peer, server: Listening, target: float | None, version: str
+        self,
+        question: Question,
+        name: str,
+        peer: Peer,
+        server: Listening,
+        target: float | None,
+        version: str,
     ) -> Row:
         ours = self._users[question.route]
         theirs = question.enter(server.port, peer.api)
@@ -121,6 +127,8 @@ class Race:
                 *compared.notes,
                 _by_processor(compared),
             ],
+            compared.figures,
+            f"{question.route}-{name}",
         )
 
 
