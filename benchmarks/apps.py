@@ -18,9 +18,6 @@ from typing import Any, cast
 import uvicorn
 import uvloop
 from fastapi import FastAPI
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.log import LogLevels
 
 from better_auth import AuthConfig, BetterAuth, RateLimitConfig, SessionConfig
 from better_auth.config import CacheConfig
@@ -161,6 +158,10 @@ def _serve_by_uvicorn(listener: socket.socket, app: AsgiApp) -> None:
 
 def _serve_by_granian(port: int, name: str, options: str) -> None:
     """One worker, which granian starts as a process of its own."""
+    from granian import Granian  # of the extra `granian`
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.log import LogLevels
+
     os.environ[_APP_OF_WORKER] = json.dumps([name, options])
     Granian(
         "benchmarks.apps:app_of_worker",

@@ -19,7 +19,7 @@ from benchmarks.lab import Lab
 from benchmarks.machine import cpu_seconds, postgresql_cpu_seconds
 from benchmarks.report import Row, at_most, by_ratio
 from benchmarks.servers import Server
-from benchmarks.stock import stocked
+from benchmarks.stock import fill, new_schema, stocked
 from better_auth import BetterAuth, User
 
 RATE = 1000.0
@@ -105,15 +105,16 @@ def _shown(cost: Cost) -> str:
 def writes(lab: Lab) -> Row:
     """Sessions made a second, ten at once, against asyncpg inserting the same rows."""
     times = 500 if lab.quick else 2000
-    with stocked(10_000) as filled, lab.pinned():
-        return asyncio.run(_writes(filled, lab.rounds, times))
+    with new_schema() as url, lab.pinned():  # no stock: those stay as they are
+        asyncio.run(fill(url, 10_000))
+        return asyncio.run(_writes(url, lab.rounds, times))
 
 
-async def _writes(filled: Filled, rounds: int, times: int) -> Row:
-    auth = make_auth(filled.path)
+async def _writes(url: str, rounds: int, times: int) -> Row:
+    auth = make_auth(url)
     async with auth.lifespan():
         user = await auth.users.create(name="Ada Lovelace", email="ada@example.org")
-        pool = await asyncpg.create_pool(filled.path, min_size=AT_ONCE, max_size=AT_ONCE)
+        pool = await asyncpg.create_pool(url, min_size=AT_ONCE, max_size=AT_ONCE)
         insert = await _raw_insert(auth, pool, user)
 
         async def create() -> None:

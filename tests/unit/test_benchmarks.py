@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("granian", reason="the extra `benchmarks` is not installed")
-
 from benchmarks.load import percentile
 from benchmarks.mixed import Tally
 from benchmarks.report import Failure, Row, at_least, at_most, by_ratio
