@@ -30,6 +30,11 @@ class Checks:
         self._next = cycle(requests).__next__
         self.results: list[load.Result] = []
 
+    def warm_up(self) -> None:
+        """Ask a while before anything counts."""
+        requests = [self._next() for _ in range(2000)]
+        load.run([load.Stream(self._server.port, requests, count=2000)], self._lab.cores.load)
+
     def window(self, seconds: float) -> load.Result:
         """Ask for a while, as fast as :data:`RATE`."""
         requests = [self._next() for _ in range(int(seconds * RATE))]
@@ -59,7 +64,7 @@ def growth(lab: Lab) -> list[Row]:
             server = Server("library", lab.cores.server, database=filled.path)
             open_until_the_end.enter_context(server)
             asked[size] = Checks(lab, server, filled.checks_by_cookie())
-            load.run([load.Stream(server.port, filled.checks_by_cookie(), count=2000)], 0)
+            asked[size].warm_up()
         for _ in range(lab.rounds):
             for checks in asked.values():
                 checks.window(lab.turn_seconds)
@@ -90,13 +95,14 @@ def purge(lab: Lab) -> Row:
         core = lab.cores.server
         with Server("library", core, database=filled.path, purge_interval=None) as server:
             idle = Checks(lab, server, requests)
-            load.run([load.Stream(server.port, requests, count=2000)], lab.cores.load)
+            idle.warm_up()
             for _ in range(windows):
                 idle.window(lab.turn_seconds)
         there = asyncio.run(_expired(filled.path))
         began = time.perf_counter()
         with Server("library", core, database=filled.path) as server:
             busy = Checks(lab, server, requests)
+            busy.warm_up()
             for _ in range(windows):
                 busy.window(lab.turn_seconds)
                 if not asyncio.run(_expired(filled.path, at_most=1)):
