@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.peers.peers import PEERS
 from benchmarks.results import Results
+from benchmarks.rows import ROWS
 from benchmarks.rows.growth import SIZES
 from benchmarks.rows.homes import HOMES
 from benchmarks.servers import SERVER_PROGRAMS
@@ -130,8 +131,9 @@ TABLES = {
 
 
 def table(results: Results, pattern: str) -> str:
-    """The rows whose names match, in Markdown, with what was noted about them."""
-    rows = [row for row in results.rows.values() if re.match(pattern, row.name)]
+    """The rows whose names match, in Markdown."""
+    keys = sorted(results.rows, key=_place)
+    rows = [results.rows[key] for key in keys if re.match(pattern, results.rows[key].name)]
     lines = ["| row | measured | floor | ratio | target |", "|---|---|---|---|---|"]
     for row in rows:
         met = "" if row.target is None else " ✓" if row.is_good else " (missed)"
@@ -139,6 +141,15 @@ def table(results: Results, pattern: str) -> str:
         cells = (f"{row.name}{quick}", row.measured, row.floor, f"{row.ratio:.2f}")
         lines.append(f"| {' | '.join(cells)} | {row.target or '–'}{met} |")
     return "\n".join(lines)
+
+
+def _place(key: str) -> tuple[int, int]:
+    """Where the row stands: in the order of the rows, then of stored sessions; peers last."""
+    order = list(ROWS)
+    name, _, size = key.rpartition("-")
+    if name in order and size.isdigit():
+        return order.index(name), int(size)
+    return order.index(key) if key in order else len(order), 0
 
 
 def fill(text: str, results: Results) -> str:
