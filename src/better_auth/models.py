@@ -1,7 +1,7 @@
 """The records: what a user, a session, an account and a verification are.
 
 A record is declared once. Its fields are the columns of its table (``adapters/schema.py`` reads
-them), its camelCase aliases are the wire (``http/wire.py`` writes them), and its instances are
+them), its camelCase aliases are the wire (``http/wire`` writes them), and its instances are
 what every layer between the two handles. Records are frozen: a change is a new record
 (:meth:`Record.revised`) and a statement to the database, never an assignment.
 """
@@ -36,6 +36,12 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class ReadOnly:
     """Marks a field of a user's own ``User`` that no client may set (OpenAPI ``readOnly``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """Marks a field that a plugin adds to users and that a user may set: at sign-up, and of
+    themselves later."""
 
 
 class Fields(BaseModel):

@@ -10,7 +10,7 @@ from better_auth.http.body import read_body, read_query
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, EndpointTable
 from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
-from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header
+from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header, Redirect
 from better_auth.http.wire import Wire, render_json
 
 logger = logging.getLogger("better_auth")
@@ -24,15 +24,20 @@ _JSON: tuple[Header, ...] = (
 class AuthApp:
     """The endpoints of one application behind one wire, without a server."""
 
-    def __init__(self, context: Context, endpoints: Sequence[Endpoint], wire: Wire) -> None:
+    def __init__(
+        self,
+        context: Context,
+        endpoints: Sequence[Endpoint],
+        wire: Wire,
+        limiter: RateLimiter | None,
+    ) -> None:
+        """``limiter`` may be shared: what is served in several looks is asked so often in all."""
         config = context.config
-        self.table = EndpointTable(list(endpoints))
+        self.table = EndpointTable([wire.dress(endpoint) for endpoint in endpoints])
         self.wire = wire
         self.observers = context.observers
         self._context = context
-        self._limiter = (
-            RateLimiter(config.rate_limit, context.addresses) if config.rate_limit.enabled else None
-        )
+        self._limiter = limiter
         self._origin_guard = None if config.disable_csrf_check else OriginGuard(context.origins)
 
     def route(self, request: AuthRequest) -> Endpoint:
@@ -41,11 +46,13 @@ class AuthApp:
         Raises ``NotFound`` or ``MethodNotAllowed``.
         """
         methods, request.path_params = self.table.find(request.path)
-        endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
-        if endpoint is None:
+        is_head = request.method == "HEAD"
+        endpoint = methods.get("GET" if is_head else request.method)
+        if endpoint is None or (is_head and endpoint.route.acts):
             if not methods:
                 raise NotFound
-            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+            has_head = "GET" in methods and not methods["GET"].route.acts
+            allowed = [*methods, "HEAD"] if has_head else [*methods]
             raise MethodNotAllowed(", ".join(sorted(allowed)))
         return endpoint
 
@@ -68,14 +75,22 @@ class AuthApp:
                 result = await endpoint.function(call)
             else:
                 result = await endpoint.function(call, **_arguments(request, endpoint))
-            response = AuthResponse(200, self.wire.render(result), [*_JSON])
+            if isinstance(result, Redirect):
+                response = result.response()
+            else:
+                response = AuthResponse(200, self.wire.render(result), [*_JSON])
         except AuthError as error:
-            response = error_response(error)
+            response = self.refusal(error, request)
         except Exception:
             response = internal_error(request)
-        for cookie in call.cookies:
-            response.headers.append((b"set-cookie", cookie.render().encode("latin-1")))
+        response.headers += call.headers
+        if call.cookies:
+            response.headers += self.wire.cookie_headers(call.cookies)
         return response
+
+    def refusal(self, error: AuthError, request: AuthRequest) -> AuthResponse:
+        """The answer to what an endpoint, or a guard before it, refuses."""
+        return error_response(self.wire.error(error, request.path))
 
 
 def _arguments(request: AuthRequest, endpoint: Endpoint) -> dict[str, BaseModel]:

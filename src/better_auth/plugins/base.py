@@ -14,7 +14,8 @@ class Plugin:
 
     - methods marked ``@get`` or ``@post`` are its routes;
     - ``records`` are its own tables, ``user_fields`` and ``session_fields`` what it adds to the
-      two records everybody shares (fields of those are never settable by a client);
+      two records everybody shares (no client may set those, but where a user's field is marked
+      ``Settable``);
     - methods marked ``@on(Event)`` listen;
     - ``start`` and ``stop`` run with the application.
 
@@ -24,7 +25,7 @@ class Plugin:
     name: ClassVar[str] = ""
     """How the plugin is called in documentation and errors; the class's name if empty."""
     records: ClassVar[Sequence[type[Record]]] = ()
-    user_fields: ClassVar[type[Fields] | None] = None
+    user_fields: type[Fields] | None = None
     session_fields: ClassVar[type[Fields] | None] = None
 
     context: Context
