@@ -4,8 +4,9 @@ Everything goes through SQLAlchemy but the hot read: that is one prepared statem
 kept for it (``lanes.py``), free of a pool's reset.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,12 +18,17 @@ from better_auth.adapters.backend import AsyncHotRead, Row
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.adapters.network import NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
-from better_auth.errors import MissingExtra
+from better_auth.errors import ConfigurationError, MissingExtra
 
 try:
     import asyncpg
 
     from better_auth.adapters.postgresql_feed import PostgresFeed
+    from better_auth.adapters.postgresql_pooler import (
+        KEPT_NOWHERE,
+        PooledConnection,
+        refuse_unannounced,
+    )
 except ImportError:
     raise MissingExtra("a postgresql:// database", "postgresql") from None
 
@@ -41,31 +47,55 @@ class PostgresBackend(NetworkBackend):
 
     def __init__(self, url: sa.URL, *, pool_size: int, patience: float) -> None:
         """``url``: ``postgresql://``, its query as asyncpg understands it (``sslmode`` and so on;
-        unknown names are settings of the server, such as ``search_path``)."""
-        self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        unknown names are settings of the server, such as ``search_path``), but for ``pooler``:
+        ``transaction`` or ``session``, what stands between.
+
+        Raises ``ConfigurationError`` for another pooler.
+        """
+        pooler = url.query.get("pooler")
+        if pooler not in (None, "transaction", "session"):
+            raise ConfigurationError("database: pooler is either transaction or session")
+        url = url.difference_update_query(["pooler"]).set(drivername="postgresql")
+        self._dsn = url.render_as_string(hide_password=False)
+        self._is_pooled = pooler == "transaction"
+        self._is_checked = pooler is not None
         super().__init__(
             "postgresql+asyncpg://",
-            {"async_creator_fn": self.connection},
+            {"async_creator_fn": self.connection, **self._statements},
             pool_size=pool_size,
             patience=patience,
+            reads_in_transactions=self._is_pooled,
         )
         self._hot: HotReader[Row] | None = None
 
+    @property
+    def _statements(self) -> Mapping[str, Any]:
+        return KEPT_NOWHERE if self._is_pooled else {}
+
     async def connection(self, *_arguments: object, **_options: object) -> Any:
         """A new connection of asyncpg's own."""
-        return await asyncpg.connect(
-            self._dsn, timeout=self.patience, command_timeout=self.patience
-        )
+        connection = await self._connected(command_timeout=self.patience)
+        if not self._is_checked:
+            await refuse_unannounced(connection)
+            self._is_checked = True
+        return connection
+
+    async def _connected(self, **options: Any) -> Any:
+        if self._is_pooled:
+            options.update(connection_class=PooledConnection, statement_cache_size=0)
+        return await asyncpg.connect(self._dsn, timeout=self.patience, **options)
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """On a connection of its own, whose statements have no limit of time."""
 
         async def patient(*_arguments: object, **_options: object) -> Any:
-            return await asyncpg.connect(self._dsn, timeout=self.patience)
+            return await self._connected()
 
         engine = create_async_engine(
-            "postgresql+asyncpg://", connect_args={"async_creator_fn": patient}, poolclass=NullPool
+            "postgresql+asyncpg://",
+            connect_args={"async_creator_fn": patient, **self._statements},
+            poolclass=NullPool,
         )
         async with engine.begin() as connection:
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -75,14 +105,20 @@ class PostgresBackend(NetworkBackend):
         keys = sa.bindparam("keys", type_=ARRAY(sa.String))
         one = statement.where(key == sa.bindparam("key"))
         many = statement.add_columns(key.label("found_by")).where(key == sa.func.any(keys))
-        dialect = self.reading.dialect
-        statements = str(one.compile(dialect=dialect)), str(many.compile(dialect=dialect))
-        self._hot = HotReader([_Lane(self.connection, *statements) for _ in range(HOT_CONNECTIONS)])
+        one_sql, many_sql = (str(sql.compile(dialect=self.reading.dialect)) for sql in (one, many))
+        lane = _PooledLane if self._is_pooled else _Lane
+        self._hot = HotReader(
+            [lane(self.connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)]
+        )
         return self._hot.read
 
     def feed(
         self, cache: SessionCache, listen_url: str | None, on_change: Callable[[], None]
     ) -> PostgresFeed:
+        if self._is_pooled and listen_url is None:
+            raise ConfigurationError(
+                "session.cache.listen_url is missing: notifications do not pass a pooler"
+            )
         dsn = listen_url or self._dsn
 
         async def connect() -> Any:
@@ -108,22 +144,22 @@ class _Lane(Lane[Row]):
         super().__init__()
         self._connect = connect
         self._sql = one, many
-        self._one: Any = None
-        self._many: Any = None
+        self._ask_one: Callable[[str], Awaitable[Any]]
+        self._ask_many: Callable[[list[str]], Awaitable[Any]]
 
     async def one(self, key: str) -> Row | None:
-        row: Row | None = await self.tried(lambda: self._one.fetchrow(key))
+        row: Row | None = await self.tried(lambda: self._ask_one(key))
         return row
 
     async def many(self, keys: set[str]) -> dict[str, Row]:
-        rows: list[Row] = await self.tried(lambda: self._many.fetch(list(keys)))
+        rows: list[Row] = await self.tried(lambda: self._ask_many(list(keys)))
         return {row[-1]: row for row in rows}
 
     async def open(self) -> None:
         self.connection = await self._connect()
         one, many = self._sql
-        self._one = await self.connection.prepare(one)
-        self._many = await self.connection.prepare(many)
+        self._ask_one = (await self.connection.prepare(one)).fetchrow
+        self._ask_many = (await self.connection.prepare(many)).fetch
 
     def drop(self) -> None:
         connection, self.connection = self.connection, None
@@ -134,3 +170,13 @@ class _Lane(Lane[Row]):
         """A plan may have expired, too."""
         broken = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
         return isinstance(error, broken) and not isinstance(error, TimeoutError)
+
+
+class _PooledLane(_Lane):
+    """The same where no statement can be kept."""
+
+    async def open(self) -> None:
+        self.connection = await self._connect()
+        one, many = self._sql
+        self._ask_one = partial(self.connection.row, one)
+        self._ask_many = partial(self.connection.rows, many)
