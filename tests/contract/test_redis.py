@@ -18,7 +18,7 @@ from better_auth.adapters.redis_store import BELIEVED
 from better_auth.events import SessionUpdating
 from tests import databases
 from tests.conftest import Site
-from tests.servers import RedisServer, until
+from tests.servers import RedisServer, free_port, until
 from tests.support import every_plugin, make_auth
 
 DATABASES = [kind for kind in databases.kinds() if kind in databases.WITH_REDIS]
@@ -478,7 +478,7 @@ def keep_table(database_kind: str) -> bool:
 @pytest.fixture
 def clustered(tmp_path: Path) -> Iterator[RedisServer]:
     """A cluster: of one, which is as strict about the keys of one step as one of many."""
-    made = RedisServer(tmp_path, "--cluster-enabled", "yes")
+    made = RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     try:
         assert made.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383").startswith(b"+OK")
         assert any(b"cluster_state:ok" in made.ask("CLUSTER", "INFO") for _ in until(9))

@@ -163,6 +163,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         clock: Clock = utc_now,
     ) -> None:
         self.sql = database
+        self.metadata: sa.MetaData = database.metadata
         self._tables = database
         self._keeps_table = keep_table
         self._clock = clock
@@ -176,11 +177,6 @@ class RedisDatabaseAdapter(RoutedVerbs):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sql!r})"
-
-    @property
-    def metadata(self) -> sa.MetaData:
-        """The tables."""
-        return self.sql.metadata
 
     @property
     def cache(self) -> SessionCache | None:
@@ -202,6 +198,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
 
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.sql.bind(models, layout)
+        self.metadata = self.sql.metadata
         by_table = {model.table_name: model for model in models}
         self._session_text = RecordJson(cast(type[Session], by_table[Session.table_name]))
         self._user_text = RecordJson(cast(type[User], by_table[User.table_name]))
