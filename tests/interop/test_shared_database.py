@@ -187,7 +187,7 @@ def test_its_server_goes_on(start: Start, ours: Ours) -> None:
     asked = {"name": "O", "slug": "o", "metadata": {"a": 1}}
     organization = other.post("/organization/create", asked, token=token).json()
     listed = client.get("/organization/list", headers=bearer(token)).json()
-    assert [one["id"] for one in listed["organizations"]] == [organization["id"]]
+    assert [one["id"] for one in listed] == [organization["id"]]
     assert listed["organizations"][0]["metadata"] == {"a": 1}
 
 

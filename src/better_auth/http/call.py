@@ -196,6 +196,15 @@ class VisitCall(Call):
         super().__init__(context, request, wires[0])
         self._wires = wires
 
+    def at_hand(self) -> Principal | None:
+        if not self._resolved:
+            for wire in self._wires:
+                self.wire, self._resolved = wire, False
+                if super().at_hand() is not None:
+                    return self._principal
+            self._resolved = False
+        return self._principal
+
     async def principal(self, *, refresh: bool = True) -> Principal | None:
         if self._resolved:
             return self._principal

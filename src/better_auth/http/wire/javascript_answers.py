@@ -103,8 +103,10 @@ def _get_session(endpoint: Endpoint, defer_refresh: bool) -> Endpoint:
     defers = defer_refresh and endpoint.route.method == "GET"
 
     async def get_session(call: Call) -> object:
-        asked = dict(parse_qsl(call.request.query_string.decode("latin-1")))
-        caller = await call.principal(refresh=not defers and "disableRefresh" not in asked)
+        caller = call.at_hand()
+        if caller is None:
+            asked = dict(parse_qsl(call.request.query_string.decode("latin-1")))
+            caller = await call.principal(refresh=not defers and "disableRefresh" not in asked)
         if caller is None:
             if call.request.cookie(call.wire.session_cookie_name) is not None:
                 call.clear_session_cookie()
@@ -133,7 +135,8 @@ def _unextended(endpoint: Endpoint) -> Endpoint:
     function = endpoint.function
 
     async def answer(call: Call, **arguments: Any) -> object:
-        await call.principal(refresh=False)
+        if call.at_hand() is None:
+            await call.principal(refresh=False)
         return await function(call, **arguments)
 
     return replace(endpoint, function=answer)
