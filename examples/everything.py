@@ -22,16 +22,27 @@ from better_auth.handlers import (
     closing_on_revocation,
     mount_auth,
 )
+from better_auth.mail import MailMessage
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
+    AnonymousPlugin,
     AuditPlugin,
+    EmailOtpPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
+    MagicLinkPlugin,
+    MultiSessionPlugin,
+    OneTimeTokenPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
+    UsernamePlugin,
 )
 from better_auth.plugins.organization import Invitation, Organization
-from better_auth.users import normalize_email
+from better_auth.users import NO_MAIL_DOMAIN, normalize_email
 
 
 def configuration() -> AuthConfig:
@@ -52,6 +63,14 @@ def send(to: str, kind: str, *, code: str | None = None, url: str | None = None)
             file.write(json.dumps({"to": to, "kind": kind, **content}) + "\n")
 
 
+class Outbox:
+    """Delivers mail; in an application of your own, ``SmtpProvider`` or ``config.mail``."""
+
+    async def send(self, message: MailMessage) -> None:
+        """Deliver ``message``."""
+        send(message.to, message.kind, code=message.code, url=message.url)
+
+
 async def send_otp(user: User, code: str) -> None:
     """Deliver a one-time code."""
     send(user.email, "otp", code=code)
@@ -67,12 +86,23 @@ auth = BetterAuth(
     configuration(),
     plugins=[
         EmailPasswordPlugin(),
+        EmailVerificationPlugin(),
+        PasswordManagementPlugin(),
         SessionManagementPlugin(),
+        UserManagementPlugin(),
+        AccountManagementPlugin(),
+        UsernamePlugin(),
+        MagicLinkPlugin(),
+        EmailOtpPlugin(),
+        AnonymousPlugin(),
+        OneTimeTokenPlugin(),
+        MultiSessionPlugin(),
         TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
         AdminPlugin(),
         OrganizationPlugin(send_invitation=send_invitation),
         AuditPlugin(),
     ],
+    mail=Outbox(),
 )
 
 ADMIN_EMAILS = {
@@ -91,8 +121,9 @@ def appoint(event: UserCreating) -> None:
 
 @auth.on(UserCreated)
 def welcome(event: UserCreated) -> None:
-    """Greet everyone who signs up."""
-    send(event.user.email, "welcome", url=auth.config.base_url)
+    """Greet everyone who signs up and can be written to."""
+    if not event.user.email.endswith(f"@{NO_MAIL_DOMAIN}"):
+        send(event.user.email, "welcome", url=auth.config.base_url)
 
 
 app = FastAPI(title="Everything")

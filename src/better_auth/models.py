@@ -38,6 +38,12 @@ class ReadOnly:
     """Marks a field of a user's own ``User`` that no client may set (OpenAPI ``readOnly``)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """Marks a field that a plugin adds to users and that a user may set: at sign-up, and of
+    themselves later."""
+
+
 class Fields(BaseModel):
     """The ground of records and of the field sets plugins add to them."""
 

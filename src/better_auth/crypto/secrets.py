@@ -32,6 +32,13 @@ class Purpose(StrEnum):
     BACKUP_CODE = "backup-code"
     TRUSTED_DEVICE = "trusted-device"
     COOKIE = "cookie"
+    RESET_PASSWORD = "reset-password"
+    VERIFY_EMAIL = "verify-email"
+    CHANGE_EMAIL = "change-email"
+    DELETE_ACCOUNT = "delete-account"
+    ONE_TIME_TOKEN = "one-time-token"
+    MAGIC_LINK = "magic-link"
+    EMAIL_CODE = "email-code"
 
 
 class Keyring:

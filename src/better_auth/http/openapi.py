@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from better_auth.http.endpoints import Endpoint
+from better_auth.http.messages import Redirect
 from better_auth.models import Record
 
 Json: TypeAlias = dict[str, Any]
@@ -96,7 +97,9 @@ class _Models:
         return dict(self._references[model, "validation"])
 
     def result(self, kind: Any) -> Json:
-        """What an endpoint answers: a model, nothing, or one of several."""
+        """What an endpoint answers: a model, a list of one, nothing, or one of several."""
+        if get_origin(kind) is list:
+            return {"type": "array", "items": self.result(*get_args(kind))}
         schemas: list[Json] = [
             dict(self._references[model, "serialization"]) for model in _models(kind)
         ]
@@ -118,6 +121,13 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
         "security": [{"bearer": []}, {"cookie": []}] if needs_session else [],
         "responses": {"200": _answer("The result", models.result(endpoint.result))},
     }
+    if Redirect in (endpoint.result, *get_args(endpoint.result)):
+        operation["responses"]["302"] = {
+            "description": "On to where the request said",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        }
+        if endpoint.result is Redirect:
+            del operation["responses"]["200"]
     if endpoint.description:
         operation["description"] = endpoint.description
     parameters = [

@@ -132,7 +132,7 @@ class AdminPlugin(Plugin):
             self._refuse_more_than(caller, body.role)
         password_hash = None
         if body.password is not None:
-            self.context.users.check_new_password(body.password)
+            await self.context.users.check_new_password(body.password)
             password_hash = await self.context.passwords.hash(body.password)
         user = await self.context.users.create(
             name=body.name, email=body.email, password_hash=password_hash, fields=fields
@@ -234,7 +234,7 @@ class AdminPlugin(Plugin):
         """Set a user's password; their sessions end."""
         caller = await self._allowed(call, "user", "set-password")
         user = await self._target(caller, body.user_id)
-        self.context.users.check_new_password(body.new_password)
+        await self.context.users.check_new_password(body.new_password)
         password_hash = await self.context.passwords.hash(body.new_password)
         await self.context.users.give_password(user, password_hash)
         await self.context.sessions.end_after(Change.PASSWORD_RESET, user.id)

@@ -1,6 +1,7 @@
 """What the organization endpoints take and answer."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -211,3 +212,7 @@ class RoleOf(Fields):
     """The role (or roles) of a member."""
 
     role: str
+
+
+SendInvitation: TypeAlias = Callable[[Invitation, Organization, User], Awaitable[None]]
+"""Delivers an invitation to its e-mail address; the last argument is who invites."""

@@ -36,7 +36,8 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
     create organizations, ``organization_limit`` as many as that (None: any number),
     ``membership_limit`` bounds the members of one, ``invitation_limit`` its pending invitations,
     which last ``invitation_lifetime``. ``require_verified_email``: only who has proven the
-    invited address may accept. ``send_invitation`` delivers invitations, and
+    invited address may accept. ``send_invitation`` delivers invitations; without it they go by
+    ``BetterAuth(mail=...)``, with a link to ``base_url`` + ``invitation_page`` + ``/{id}``.
     ``default_organization`` chooses what a new session works in.
     """
 

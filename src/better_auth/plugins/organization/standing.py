@@ -11,12 +11,14 @@ from better_auth.http.endpoints import post
 from better_auth.models import Principal, Session, User
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.organization.mail import invitations_by_mail
 from better_auth.plugins.organization.membership import Membership
 from better_auth.plugins.organization.messages import (
     MemberPermissions,
     MemberWithUser,
     Permitted,
     Person,
+    SendInvitation,
 )
 from better_auth.plugins.organization.records import (
     ActiveOrganization,
@@ -25,9 +27,6 @@ from better_auth.plugins.organization.records import (
     Organization,
 )
 from better_auth.plugins.organization.roles import DEFAULT_ROLES, REFUSALS
-
-SendInvitation: TypeAlias = Callable[[Invitation, Organization, User], Awaitable[None]]
-"""Delivers an invitation to its e-mail address; the last argument is who invites."""
 
 DefaultOrganization: TypeAlias = Callable[[User], Awaitable[str | None]]
 """The id of the organization a new session of this user works in; None for none."""
@@ -47,6 +46,7 @@ class Standing(Plugin):
         invitation_lifetime: timedelta = timedelta(hours=48),
         require_verified_email: bool = False,
         send_invitation: SendInvitation | None = None,
+        invitation_page: str = "/accept-invitation",
         default_organization: DefaultOrganization | None = None,
     ) -> None:
         self.roles = roles
@@ -57,11 +57,14 @@ class Standing(Plugin):
         self.invitation_lifetime = invitation_lifetime
         self.require_verified_email = require_verified_email
         self.send_invitation = send_invitation
+        self.invitation_page = invitation_page
         self.default_organization = default_organization
         self._left_empty: dict[str, list[str]] = {}
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        if self.send_invitation is None:
+            self.send_invitation = invitations_by_mail(context, self.invitation_page)
         self._membership = Membership(context, self.roles, self.membership_limit)
 
     async def _member(

@@ -15,6 +15,7 @@ from better_auth.errors import BadRequest, Unauthorized
 from better_auth.events import SecurityChanged, SignInFailed, on
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
+from better_auth.mail import MailKind
 from better_auth.models import Principal, User
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.two_factor.attempts import (
@@ -89,7 +90,8 @@ class SignedInAlready:
 class TwoFactorPlugin(Plugin):
     """A second factor after every password: TOTP, a code that is sent, or a backup code.
 
-    ``send_otp`` delivers one-time codes (without it, ``/two-factor/send-otp`` is refused).
+    ``send_otp`` delivers one-time codes; without it they go by ``BetterAuth(mail=...)``, and
+    without that ``/two-factor/send-otp`` is refused.
     ``issuer`` is the name authenticator apps show. ``challenge_lifetime`` is how long a sign-in
     waits for its second factor, ``otp_lifetime`` how long a sent code is good,
     ``trust_lifetime`` how long a device stays trusted.
@@ -141,7 +143,7 @@ class TwoFactorPlugin(Plugin):
             )
         )
         call.set_plugin_cookie(COOKIE, token, self.challenge_lifetime)
-        methods = ["totp", "otp"] if self.send_otp_to else ["totp"]
+        methods = ["totp", "otp"] if self._can_send else ["totp"]
         return Challenge(token=token, two_factor_methods=methods)
 
     @post("/two-factor/verify-totp", takes_credentials=True, errors=(401,))
@@ -156,7 +158,7 @@ class TwoFactorPlugin(Plugin):
     @post("/two-factor/send-otp", takes_credentials=True, errors=(400, 401))
     async def send_otp(self, call: Call) -> Sent:
         """Send the user a one-time code; the code sent before it is void."""
-        if self.send_otp_to is None:
+        if not self._can_send:
             raise BadRequest("Sending codes is not configured", "OTP_NOT_CONFIGURED")
         who = await self._who(call)
         now = self.context.clock()
@@ -164,7 +166,10 @@ class TwoFactorPlugin(Plugin):
         code, key = self._codes.new_otp(who.id)
         changes = {"otp_key": key, "otp_expires_at": now + self.otp_lifetime, "updated_at": now}
         await self.context.database.update(TwoFactor, changes, id=factor.id)
-        await self.send_otp_to(who.user, code)
+        if self.send_otp_to is not None:
+            await self.send_otp_to(who.user, code)
+        else:
+            self.context.mail.send(MailKind.TWO_FACTOR_CODE, who.user.email, code=code)
         return Sent()
 
     @post("/two-factor/verify-otp", takes_credentials=True, errors=(401,))
@@ -359,6 +364,10 @@ class TwoFactorPlugin(Plugin):
         opened = [self._codes.open_backup_code(record) for record in records]
         return [code for code in opened if code is not None]
 
+    @property
+    def _can_send(self) -> bool:
+        return self.send_otp_to is not None or self.context.mail.tells(MailKind.TWO_FACTOR_CODE)
+
     async def _proven(self, call: Call, password: str) -> Principal:
         """The caller, whose password this is. Raises ``Unauthorized`` and ``BadRequest``."""
         caller = await call.require()
@@ -374,6 +383,12 @@ class TwoFactorPlugin(Plugin):
         """Pending sign-ins and trusted devices that do not survive a change to their user."""
         if event.ending.challenges:
             await self.context.database.delete(PendingSignIn, user_id=event.user_id)
+        if event.change is Change.EMAIL_CLAIMED:  # the factor is that of whoever was there before
+            await self.context.database.delete(TwoFactor, user_id=event.user_id)
+            await self.context.database.delete(BackupCode, user_id=event.user_id)
+            await self.context.database.update(
+                User, {"two_factor_enabled": False}, id=event.user_id
+            )
         if event.ending.trusted_devices:
             await self._devices.revoke_all(event.user_id)
 
