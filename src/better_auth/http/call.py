@@ -261,12 +261,13 @@ class VisitCall(Call):
         self._wires = wires
 
     def at_hand(self) -> Principal | None:
-        if not self._resolved:
-            for wire in self._wires:
-                self.wire, self._resolved = wire, False
-                if super().at_hand() is not None:
-                    return self._principal
-            self._resolved = False
+        for wire in () if self._resolved else self._wires:
+            credential = wire.credential(self.request)
+            if credential is not None:  # the first one counts, and those after it only without it
+                self._principal = self.context.sessions.at_hand(credential.token)
+                if self._principal is not None:
+                    self.wire, self._resolved = wire, True
+                break
         return self._principal
 
     async def principal(self, *, refresh: bool = True) -> Principal | None:
