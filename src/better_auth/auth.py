@@ -86,7 +86,7 @@ class BetterAuth(Generic[UserT]):
         config = config.model_copy(deep=True)
         config.check()
         self.config = config
-        self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
+        self.plugins: list[Plugin] = [CorePlugin(self._document), *plugins]
         is_shared = config.share_database_with_typescript
         if is_shared:
             self.plugins.insert(1, SharedDatabasePlugin(plugins))
@@ -111,9 +111,10 @@ class BetterAuth(Generic[UserT]):
             if config.rate_limit.enabled
             else None
         )
-        self._app = AuthApp(self.context, self._endpoints(), self.context.wire, self._limiter)
+        app = AuthApp(self.context, self._endpoints(), self.context.wire, self._limiter)
+        self._apps = {config.base_path: app}
         beside = config.javascript_path and self._handler("javascript", config.javascript_path)
-        handler = AsgiHandler(self._app, config.base_path, config.max_body_size, beside or None)
+        handler = AsgiHandler(app, config.base_path, config.max_body_size, beside or None)
         self._asgi = with_cors(handler, config)
         self._served = Served(self, self._asgi)
         self._started = False
@@ -215,17 +216,20 @@ class BetterAuth(Generic[UserT]):
                 f"session.cookie_name: {wire.session_cookie_name} is the {name} wire's cookie"
             )
         self._wires[name] = wire
-        app = AuthApp(self.context, self._endpoints(), wire, self._limiter)
+        app = self._apps[base_path] = AuthApp(self.context, self._endpoints(), wire, self._limiter)
         return AsgiHandler(app, base_path, self.config.max_body_size)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of all endpoints."""
-        config = self.config
+        return self._document(self.context.wire)
+
+    def _document(self, wire: Wire) -> dict[str, Any]:
+        app, base_path = next((app, path) for path, app in self._apps.items() if app.wire is wire)
         return build_document(
-            self._app.table.endpoints,
+            app.table.endpoints,
             {"User": self._records["user"], "Session": self._records["session"]},
-            server=(config.base_url or "") + config.base_path or "/",
-            cookie_name=self.context.wire.session_cookie_name,
+            server=(self.config.base_url or "") + base_path or "/",
+            cookie_name=wire.session_cookie_name,
             version=own_version(),
         )
 
