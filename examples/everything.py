@@ -4,7 +4,8 @@
 
 Configured by ``BETTER_AUTH_*`` variables (docs/configuration.md). Messages to people are appended,
 as JSON lines, to the file that the variable ``OUTBOX`` names; the addresses in ``ADMIN_EMAILS``
-(separated by commas) become admins when they sign up.
+(separated by commas) become admins when they sign up. ``OAUTH_GOOGLE_CLIENT_ID`` and so on name
+providers to sign in with (docs/oauth.md).
 """
 
 import json
@@ -22,16 +23,29 @@ from better_auth.handlers import (
     closing_on_revocation,
     mount_auth,
 )
+from better_auth.mail import MailMessage
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
+    AnonymousPlugin,
     AuditPlugin,
+    EmailOtpPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
+    MagicLinkPlugin,
+    MultiSessionPlugin,
+    OAuthPlugin,
+    OneTimeTokenPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
+    UsernamePlugin,
 )
+from better_auth.plugins.oauth import providers_from_env
 from better_auth.plugins.organization import Invitation, Organization
-from better_auth.users import normalize_email
+from better_auth.users import NO_MAIL_DOMAIN, normalize_email
 
 
 def configuration() -> AuthConfig:
@@ -52,6 +66,14 @@ def send(to: str, kind: str, *, code: str | None = None, url: str | None = None)
             file.write(json.dumps({"to": to, "kind": kind, **content}) + "\n")
 
 
+class Outbox:
+    """Delivers mail; in an application of your own, ``SmtpProvider`` or ``config.mail``."""
+
+    async def send(self, message: MailMessage) -> None:
+        """Deliver ``message``."""
+        send(message.to, message.kind, code=message.code, url=message.url)
+
+
 async def send_otp(user: User, code: str) -> None:
     """Deliver a one-time code."""
     send(user.email, "otp", code=code)
@@ -67,12 +89,24 @@ auth = BetterAuth(
     configuration(),
     plugins=[
         EmailPasswordPlugin(),
+        EmailVerificationPlugin(),
+        PasswordManagementPlugin(),
         SessionManagementPlugin(),
+        UserManagementPlugin(),
+        AccountManagementPlugin(),
+        UsernamePlugin(),
+        MagicLinkPlugin(),
+        EmailOtpPlugin(),
+        OAuthPlugin(providers_from_env(), allow_http=os.environ.get("OAUTH_ALLOW_HTTP") == "true"),
+        AnonymousPlugin(),
+        OneTimeTokenPlugin(),
+        MultiSessionPlugin(),
         TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
         AdminPlugin(),
         OrganizationPlugin(send_invitation=send_invitation),
         AuditPlugin(),
     ],
+    mail=Outbox(),
 )
 
 ADMIN_EMAILS = {
@@ -91,8 +125,9 @@ def appoint(event: UserCreating) -> None:
 
 @auth.on(UserCreated)
 def welcome(event: UserCreated) -> None:
-    """Greet everyone who signs up."""
-    send(event.user.email, "welcome", url=auth.config.base_url)
+    """Greet everyone who signs up and can be written to."""
+    if not event.user.email.endswith(f"@{NO_MAIL_DOMAIN}"):
+        send(event.user.email, "welcome", url=auth.config.base_url)
 
 
 app = FastAPI(title="Everything")

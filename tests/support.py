@@ -13,15 +13,28 @@ import httpx
 import uvicorn
 
 from better_auth import AuthConfig, BetterAuth, User
+from better_auth.mail import Letter
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
+    AnonymousPlugin,
     AuditPlugin,
+    EmailOtpPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
+    MagicLinkPlugin,
+    MultiSessionPlugin,
+    OAuthPlugin,
+    OneTimeTokenPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TelemetryPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
+    UsernamePlugin,
 )
+from better_auth.plugins.oauth import preset
 
 SECRET = "test-secret-of-more-than-32-characters"
 PASSWORD = "correct horse battery"
@@ -60,13 +73,16 @@ def make_auth(
     database: Any = "sqlite://",
     clock: MovableClock | None = None,
     user_model: Any = None,
+    mail: Any = None,
     **settings: Any,
 ) -> BetterAuth:
     """An application with e-mail sign-in and session management, in memory unless told."""
     if plugins is None:
         plugins = [EmailPasswordPlugin(), SessionManagementPlugin()]
     more = {
-        key: value for key, value in {"clock": clock, "user_model": user_model}.items() if value
+        key: value
+        for key, value in {"clock": clock, "user_model": user_model, "mail": mail}.items()
+        if value
     }
     return BetterAuth(make_config(**settings), database=database, plugins=plugins, **more)
 
@@ -77,6 +93,9 @@ def every_plugin() -> list[Any]:
     async def send_nothing(user: User, code: str) -> None:
         """As if it had been sent."""
 
+    async def ignore(letter: Letter) -> None:
+        """As if it had been sent."""
+
     return [
         EmailPasswordPlugin(),
         SessionManagementPlugin(),
@@ -85,6 +104,20 @@ def every_plugin() -> list[Any]:
         OrganizationPlugin(),
         AuditPlugin(),
         TelemetryPlugin(),
+        PasswordManagementPlugin(send_reset=ignore),
+        EmailVerificationPlugin(send=ignore),
+        UserManagementPlugin(send_deletion=ignore),
+        AccountManagementPlugin(),
+        UsernamePlugin(),
+        MultiSessionPlugin(),
+        AnonymousPlugin(),
+        OneTimeTokenPlugin(),
+        MagicLinkPlugin(send=ignore),
+        EmailOtpPlugin(send=ignore, enable_change_email=True),
+        OAuthPlugin(
+            [preset("x", client_id="app", client_secret="a secret of the client's")],
+            transport=httpx.MockTransport(lambda request: httpx.Response(400, json={})),
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
+from pydantic.fields import FieldInfo
 from sqlalchemy import MetaData
 
 from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
@@ -29,10 +30,21 @@ from better_auth.http.origins import TrustedOrigins
 from better_auth.http.serving import Served, with_cors
 from better_auth.http.wire import NativeWire, Wire
 from better_auth.http.wire.javascript import JavascriptWire
-from better_auth.models import Account, Fields, Record, Session, User, UserT, Verification
+from better_auth.mail import Mailer, MailProvider, provider_from_url
+from better_auth.models import (
+    Account,
+    Fields,
+    Record,
+    Session,
+    Settable,
+    User,
+    UserT,
+    Verification,
+)
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.core import CorePlugin
 from better_auth.plugins.shared_database import SharedDatabasePlugin
+from better_auth.proofs import Proofs
 from better_auth.sessions import SessionManager, TokenVault
 from better_auth.users import UserManager
 
@@ -54,7 +66,8 @@ class BetterAuth(Generic[UserT]):
 
     ``database`` is an adapter or a URL (``config.database_url`` if left out). ``user_model`` is
     your own subclass of ``User``: its fields become columns, part of sign-up (unless marked
-    ``ReadOnly``) and of every answer (unless ``Field(exclude=True)``). ``clock`` is for tests.
+    ``ReadOnly``) and of every answer (unless ``Field(exclude=True)``). ``mail`` is what
+    sends it (``config.mail`` if left out). ``clock`` is for tests.
     ``config`` is copied: what is changed in it later has no effect.
 
     Raises ``ConfigurationError``, naming what is missing, unsafe or contradictory.
@@ -67,6 +80,7 @@ class BetterAuth(Generic[UserT]):
         database: DatabaseAdapter | str | None = None,
         plugins: Sequence[Plugin] = (),
         user_model: type[UserT] = User,  # type: ignore[assignment]
+        mail: Mailer | MailProvider | None = None,
         clock: Clock = utc_now,
     ) -> None:
         config = config.model_copy(deep=True)
@@ -86,8 +100,8 @@ class BetterAuth(Generic[UserT]):
             name: field
             for name, field in user_model.model_fields.items()
             if name not in User.model_fields
-        }
-        self.context = self._build_context(clock)
+        } | _settable_fields(self.plugins)
+        self.context = self._build_context(clock, _mailer(mail, config))
         for plugin in self.plugins:
             plugin.bind(self.context)
             plugin.listen(self.events)
@@ -111,6 +125,11 @@ class BetterAuth(Generic[UserT]):
     def sessions(self) -> SessionManager:
         """The session manager: create, resolve, list and revoke without HTTP."""
         return self.context.sessions
+
+    @property
+    def mail(self) -> Mailer:
+        """The mailer: send letters of your own, or wait for those under way."""
+        return self.context.mail
 
     @property
     def users(self) -> UserManager:
@@ -245,6 +264,7 @@ class BetterAuth(Generic[UserT]):
             await self.sessions.revocations.stop()
             for plugin in reversed(self.plugins):
                 await plugin.stop()
+            await self.context.mail.close()
             self.context.passwords.close()
             await self.database.close()
 
@@ -316,7 +336,7 @@ class BetterAuth(Generic[UserT]):
                 records[record.table_name] = record
         return records
 
-    def _build_context(self, clock: Clock) -> Context:
+    def _build_context(self, clock: Clock, mail: Mailer) -> Context:
         config = self.config
         keyring = Keyring(config.secret_values())
         sessions = SessionManager(
@@ -347,6 +367,8 @@ class BetterAuth(Generic[UserT]):
             origins=TrustedOrigins(config.base_url, config.trusted_origins),
             addresses=ClientAddress(config.proxy_networks()),
             wire=make_wire(config.wire, config, clock, keyring),
+            mail=mail,
+            proofs=Proofs(self.database, keyring, clock),
             own_user_fields=self._own_user_fields,
         )
 
@@ -356,6 +378,17 @@ def make_wire(name: WireName, config: AuthConfig, clock: Clock, keyring: Keyring
     if name == "javascript":
         return JavascriptWire(config.session, clock, keyring, CookieSigner(config.secret_values()))
     return NativeWire(config.session, clock)
+
+
+def _settable_fields(plugins: Sequence[Plugin]) -> dict[str, FieldInfo]:
+    """The fields that plugins add to users and let them set."""
+    return {
+        name: field
+        for plugin in plugins
+        if plugin.user_fields is not None
+        for name, field in plugin.user_fields.model_fields.items()
+        if any(isinstance(marker, Settable) for marker in field.metadata)
+    }
 
 
 def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> DatabaseAdapter:
@@ -380,6 +413,14 @@ def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> Data
             cache.listen_url,
         )
     return database
+
+
+def _mailer(mail: Mailer | MailProvider | None, config: AuthConfig) -> Mailer:
+    if isinstance(mail, Mailer):
+        return mail
+    if mail is None and config.mail.url is not None:
+        mail = provider_from_url(config.mail.url, sender=config.mail.sender)
+    return Mailer(mail)
 
 
 def _extended(model: type[Record], additions: Sequence[type[Fields] | None]) -> type[Record]:

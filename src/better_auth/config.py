@@ -184,10 +184,13 @@ class RateLimitConfig(Section):
     sign_in_limit: int = Field(default=3, ge=1)
     """The same for the endpoints that take credentials: sign-in and sign-up."""
     sign_in_window: Duration = timedelta(seconds=10)
+    mail_limit: int = Field(default=3, ge=1)
+    """The same for the endpoints that send mail."""
+    mail_window: Duration = timedelta(seconds=60)
     storage: str = Field(default="memory://", repr=False)
     """Where counters live, as a URI of the ``limits`` library; memory counts in each process."""
 
-    @field_validator("window", "sign_in_window")
+    @field_validator("window", "sign_in_window", "mail_window")
     @classmethod
     def _whole_seconds(cls, value: timedelta) -> timedelta:
         if value < timedelta(seconds=1) or value % timedelta(seconds=1):
@@ -202,6 +205,15 @@ class PasswordConfig(Section):
     """KiB."""
     time_cost: int = Field(default=2, ge=2)
     parallelism: int = Field(default=1, ge=1)
+
+
+class MailConfig(Section):
+    """Where mail goes out, unless ``BetterAuth(mail=...)`` says otherwise."""
+
+    url: str | None = Field(default=None, repr=False)
+    """``smtp://user:password@host``, ``smtps://...`` or ``console:``; None: no mail is sent."""
+    sender: str | None = None
+    """The address that mail comes from, or ``Name <address>``."""
 
 
 class CorsConfig(Section):
@@ -257,6 +269,7 @@ class AuthConfig(Section):
     session: SessionConfig = Field(default_factory=SessionConfig)
     rate_limit: RateLimitConfig = Field(default_factory=RateLimitConfig)
     password: PasswordConfig = Field(default_factory=PasswordConfig)
+    mail: MailConfig = Field(default_factory=MailConfig)
     cors: CorsConfig = Field(default_factory=CorsConfig)
 
     def __init__(self, secret: str | None = None, /, **settings: Any) -> None:

@@ -20,6 +20,11 @@ class Change(StrEnum):
     PASSWORD_RESET = "password reset"
     """By a link, or by an admin."""
     EMAIL_CHANGED = "e-mail address changed"
+    EMAIL_VERIFIED = "e-mail address verified"
+    """For the first time, by the link its user asked for."""
+    EMAIL_CLAIMED = "e-mail address claimed"
+    """Shown for the first time to be somebody's who may not be who made the user: accounts and
+    second factors made before end too."""
     TWO_FACTOR_ENABLED = "two-factor enabled"
     TWO_FACTOR_DISABLED = "two-factor disabled"
     BANNED = "banned"
@@ -44,6 +49,8 @@ ENDS: Mapping[Change, Ending] = {
     Change.PASSWORD_CHANGED: Ending("others", challenges=True, trusted_devices=True),
     Change.PASSWORD_RESET: Ending("all", challenges=True, trusted_devices=True),
     Change.EMAIL_CHANGED: Ending("others", challenges=True, trusted_devices=False),
+    Change.EMAIL_VERIFIED: Ending("others", challenges=True, trusted_devices=False),
+    Change.EMAIL_CLAIMED: Ending("all", challenges=True, trusted_devices=True),
     Change.TWO_FACTOR_ENABLED: Ending("none", challenges=True, trusted_devices=True),
     Change.TWO_FACTOR_DISABLED: Ending("none", challenges=True, trusted_devices=True),
     Change.BANNED: Ending("all", challenges=True, trusted_devices=True),

@@ -89,6 +89,35 @@ class AccountCreated(After):
 
 
 @dataclass(slots=True)
+class AccountsDeleted(After):
+    """Ways of signing in were taken from a user."""
+
+    user_id: str
+    accounts: Sequence[Account]
+
+
+@dataclass(slots=True)
+class SignedUp(After):
+    """``user`` signed up by themselves."""
+
+    user: User
+
+
+@dataclass(slots=True)
+class SignedUpAgain(After):
+    """Somebody tried to sign up with the address of ``user``, and was not told that it is."""
+
+    user: User
+
+
+@dataclass(slots=True)
+class EmailVerified(After):
+    """The address of ``user`` was shown to be theirs, for the first time."""
+
+    user: User
+
+
+@dataclass(slots=True)
 class SessionCreating(Before):
     """A session is about to be stored; replace ``session`` to change it."""
 
@@ -175,6 +204,17 @@ class ImpersonationEnded(After):
     admin_id: str
     user_id: str
     session_id: str
+
+
+@dataclass(slots=True)
+class AnonymousUserLinking(Before):
+    """``user`` signed in where ``anonymous_user``, who is about to be deleted, was before.
+
+    A handler that raises keeps the anonymous user; the sign-in stands in any case.
+    """
+
+    anonymous_user: User
+    user: User
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The records: what a user, a session, an account and a verification are.
 
 A record is declared once. Its fields are the columns of its table (``adapters/schema.py`` reads
-them), its camelCase aliases are the wire (``http/wire.py`` writes them), and its instances are
+them), its camelCase aliases are the wire (``http/wire`` writes them), and its instances are
 what every layer between the two handles. Records are frozen: a change is a new record
 (:meth:`Record.revised`) and a statement to the database, never an assignment.
 """
@@ -36,6 +36,12 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class ReadOnly:
     """Marks a field of a user's own ``User`` that no client may set (OpenAPI ``readOnly``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """Marks a field that a plugin adds to users and that a user may set: at sign-up, and of
+    themselves later."""
 
 
 class Fields(BaseModel):
@@ -141,7 +147,11 @@ def impersonator(session: Session) -> str | None:
 
 
 class Account(Record):
-    """One way of signing in that belongs to a user; ``credential`` is e-mail and password."""
+    """One way of signing in that belongs to a user; ``credential`` is e-mail and password.
+
+    Of an account at a provider the row may keep the provider's tokens, sealed, and the scopes that
+    were granted, separated by commas.
+    """
 
     table_name: ClassVar[str] = "account"
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("provider_id", "account_id"),)
@@ -152,6 +162,12 @@ class Account(Record):
     password_hash: Annotated[str | None, Column(length=512)] = Field(
         default=None, exclude=True, repr=False
     )
+    access_token: str | None = Field(default=None, exclude=True, repr=False)
+    refresh_token: str | None = Field(default=None, exclude=True, repr=False)
+    id_token: str | None = Field(default=None, exclude=True, repr=False)
+    access_token_expires_at: UtcDatetime | None = Field(default=None, exclude=True)
+    refresh_token_expires_at: UtcDatetime | None = Field(default=None, exclude=True)
+    scope: str | None = Field(default=None, exclude=True)
     created_at: UtcDatetime
     updated_at: UtcDatetime
 

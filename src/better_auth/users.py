@@ -1,18 +1,27 @@
 """Users: made, found, changed and deleted in one place, whoever asks for it."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import email_validator
 
-from better_auth.adapters.base import DatabaseAdapter
+from better_auth.adapters.base import DatabaseAdapter, in_, ne
 from better_auth.clock import Clock
-from better_auth.crypto import PasswordHasher
+from better_auth.crypto import PasswordHasher, PasswordPolicy
 from better_auth.endings import Change
-from better_auth.errors import BadRequest, UniqueViolation, UnprocessableEntity
+from better_auth.errors import (
+    AuthError,
+    BadRequest,
+    ConfigurationError,
+    UniqueViolation,
+    UnprocessableEntity,
+)
 from better_auth.events import (
     AccountCreated,
+    AccountsDeleted,
+    EmailVerified,
     EventBus,
     UserCreated,
     UserCreating,
@@ -21,11 +30,14 @@ from better_auth.events import (
     UserUpdated,
     UserUpdating,
 )
-from better_auth.models import Account, User
+from better_auth.models import Account, Session, User
 from better_auth.sessions import SessionManager
 
 CREDENTIAL = "credential"
 """The provider id of the account that holds a user's password."""
+
+NO_MAIL_DOMAIN = "placeholder.invalid"
+"""Where the addresses of users without one are: it cannot exist (RFC 6761 section 6.4)."""
 
 LONGEST_PASSWORD = 4096
 """Characters looked at of any password; bounds the work that a request can ask for."""
@@ -51,6 +63,14 @@ def normalize_email(text: str) -> str:
     return checked.normalized.lower()
 
 
+class EmailTaken(UnprocessableEntity):
+    """422: another user has this address. ``user`` is who is not there for that."""
+
+    def __init__(self, user: User) -> None:
+        super().__init__("A user with this e-mail address exists already", "USER_ALREADY_EXISTS")
+        self.user = user
+
+
 class UserManager:
     """The users of one application. ``model`` is its own ``User``, plugins' fields included."""
 
@@ -64,34 +84,53 @@ class UserManager:
         model: type[User],
     ) -> None:
         self.model = model
-        self.password_min_length = 8
-        self.password_max_length = 128
-        """Characters a new password must and may have."""
+        self.password_policy = PasswordPolicy()
+        """What a new password must be."""
+        self.require_verified_email = False
+        """Whether nobody may sign in with a password before their address is verified."""
+        self.taken: dict[str, Callable[[], AuthError]] = {}
+        """Plugins' unique fields of users: what is raised where a value is somebody else's."""
         self._passwords = passwords
         self._database = database
         self._sessions = sessions
         self._events = events
         self._clock = clock
 
+    @property
+    def password_max_length(self) -> int:
+        """Characters a password may have."""
+        return self.password_policy.max_length
+
+    def refuse_required_fields(self, who: str) -> None:
+        """Raises ``ConfigurationError`` where ``who``, a plugin that asks for an address and no
+        more, could not create a user, as one of the application's own fields has no default."""
+        for name, field in self.model.model_fields.items():
+            if field.is_required() and name not in User.model_fields:
+                raise ConfigurationError(f"{who}: users need {name}; give it a default")
+
     async def create(
         self,
         *,
         name: str,
-        email: str,
+        email: str | None,
         password_hash: str | None = None,
         email_verified: bool = False,
         image: str | None = None,
         fields: Mapping[str, Any] | None = None,
+        account: Account | None = None,
     ) -> User:
         """Store a user and, with a ``password_hash``, the account that signs in with it.
 
-        ``email`` is normalised here. Raises ``BadRequest`` (``INVALID_EMAIL``),
-        ``UnprocessableEntity`` (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
+        ``account`` is another way of signing in, which becomes the new user's.
+
+        ``email`` is normalised here; without one, the user gets an address that nobody can have
+        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``EmailTaken``
+        (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
         """
         now = self._clock()
         user = self.model(
             name=name,
-            email=normalize_email(email),
+            email=normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}",
             email_verified=email_verified,
             image=image,
             created_at=now,
@@ -99,26 +138,28 @@ class UserManager:
             **(fields or {}),
         )
         user = (await self._events.emit(UserCreating(user))).user
-        account = password_hash and Account(
-            user_id=user.id,
-            provider_id=CREDENTIAL,
-            account_id=user.id,
-            password_hash=password_hash,
-            created_at=now,
-            updated_at=now,
-        )
+        accounts = [account.revised(user_id=user.id)] if account else []
+        if password_hash:
+            accounts.append(
+                Account(
+                    user_id=user.id,
+                    provider_id=CREDENTIAL,
+                    account_id=user.id,
+                    password_hash=password_hash,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
         try:
             async with self._database.transaction() as verbs:
                 await verbs.insert(user)
-                if account:
-                    await verbs.insert(account)
+                for new in accounts:
+                    await verbs.insert(new)
         except UniqueViolation:
-            raise UnprocessableEntity(
-                "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
-            ) from None
+            raise await self._conflict(user) from None
         await self._events.emit(UserCreated(user))
-        if account:
-            await self._events.emit(AccountCreated(account))
+        for new in accounts:
+            await self._events.emit(AccountCreated(new))
         return user
 
     async def find_by_email(self, email: str) -> User | None:
@@ -135,17 +176,9 @@ class UserManager:
             Account, user_id=user_id, provider_id=CREDENTIAL, account_id=user_id
         )
 
-    def check_new_password(self, password: str) -> None:
-        """Raises ``BadRequest`` for a password that is too short or too long
-        (OWASP ASVS 5.0, 6.2.1 and 6.2.9)."""
-        if len(password) < self.password_min_length:
-            raise BadRequest(
-                f"password: at least {self.password_min_length} characters", "PASSWORD_TOO_SHORT"
-            )
-        if len(password) > self.password_max_length:
-            raise BadRequest(
-                f"password: at most {self.password_max_length} characters", "PASSWORD_TOO_LONG"
-            )
+    async def check_new_password(self, password: str) -> None:
+        """Raises ``BadRequest`` for a password that ``password_policy`` does not allow."""
+        await self.password_policy.check(password)
 
     async def check_password(self, user_id: str | None, password: str) -> bool:
         """Whether ``password`` is the user's; takes the same time for a user without one, or none.
@@ -193,22 +226,68 @@ class UserManager:
         else:
             await self._events.emit(AccountCreated(account))
 
-    async def update(self, user: User, changes: Mapping[str, Any]) -> User:
+    async def verify_email(self, user: User, *, current: Session | None = None) -> User:
+        """Note that the address of ``user`` is theirs, by the link they asked for.
+
+        The first time, sessions begun before end, but for ``current``: theirs who followed the
+        link. Raises ``UnprocessableEntity`` where the address was changed meanwhile.
+        """
+        if user.email_verified:
+            return user
+        user = await self.update(user, {"email_verified": True}, still={"email": user.email})
+        await self._sessions.end_after(Change.EMAIL_VERIFIED, user.id, current=current)
+        await self._events.emit(EmailVerified(user))
+        return user
+
+    async def claim_email(self, user: User, *, keep: Sequence[str] = ()) -> User:
+        """Note that the address of ``user`` is theirs who come with a proof of their own: a
+        magic link, a code, another provider's word, a reset of the password.
+
+        While nobody had proven it, anybody may have made the user and waited for its owner. So
+        the first proof ends all sessions, and takes every account (password included) but those
+        with an id in ``keep``. Nothing changes for an address that was proven before. Raises
+        ``UnprocessableEntity`` where the address was changed meanwhile.
+        """
+        if user.email_verified:
+            return user
+        accounts = await self._database.find(Account, user_id=user.id)
+        others = [account.id for account in accounts if account.id not in keep]
+        taken = await self._database.take(Account, id=in_(others)) if others else []
+        user = await self.update(user, {"email_verified": True}, still={"email": user.email})
+        await self._sessions.end_after(Change.EMAIL_CLAIMED, user.id)
+        if taken:
+            await self._events.emit(AccountsDeleted(user.id, taken))
+        await self._events.emit(EmailVerified(user))
+        return user
+
+    async def update(
+        self, user: User, changes: Mapping[str, Any], *, still: Mapping[str, Any] | None = None
+    ) -> User:
         """Write ``changes`` (by field name) and return the user as it is then.
 
-        Raises ``UnprocessableEntity`` where the new e-mail address is taken.
+        Raises ``UnprocessableEntity`` where the new e-mail address is taken, or where ``still``
+        (by field name) is not true any more (``USER_CHANGED``), and what plugins' unique fields
+        raise.
         """
         wanted = {**changes, "updated_at": self._clock()}
         wanted = (await self._events.emit(UserUpdating(user, wanted))).changes
         try:
-            await self._database.update(User, wanted, id=user.id)
+            changed = await self._database.update(User, wanted, id=user.id, **(still or {}))
         except UniqueViolation:
-            raise UnprocessableEntity(
-                "A user with this e-mail address exists already", "USER_ALREADY_EXISTS"
-            ) from None
+            raise await self._conflict(user.revised(wanted)) from None
+        if still and not changed:
+            raise UnprocessableEntity("The user was changed meanwhile", "USER_CHANGED")
         user = user.revised(wanted)
         await self._events.emit(UserUpdated(user, wanted))
         return user
+
+    async def _conflict(self, user: User) -> AuthError:
+        """What to say of ``user``, of whom the database holds a value for another already."""
+        for name, error in self.taken.items():
+            where = {name: getattr(user, name), "id": ne(user.id)}
+            if where[name] is not None and await self._database.count(User, **where):
+                return error()
+        return EmailTaken(user)
 
     async def delete(self, user: User) -> bool:
         """Delete a user with all sessions and accounts; whether it was this call that did."""

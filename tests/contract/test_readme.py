@@ -86,3 +86,14 @@ def test_plugin() -> None:
         assert client.post("/notes/add", json={"text": 5}).status_code == 400
         assert httpx.get(f"{origin}/auth/notes/list").status_code == 401
         client.close()
+
+
+def test_the_page_on_the_account() -> None:
+    """docs/account.md: what it shows builds an application with its endpoints."""
+    page = (Path(__file__).parents[2] / "docs" / "account.md").read_text()
+    for source in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        names = run(source)
+        if "auth" in names:
+            assert "/change-email" in names["auth"].openapi()["paths"]
+        else:
+            assert names["mail"].tells("welcome")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -136,6 +137,30 @@ def test_everything(run: Callable[..., Example]) -> None:
         now_token = verified.json()["token"]
         browser.post("/revoke-session", {"token": now_token})
         assert client.get("/me", headers=bearer(now_token)).status_code == 401
+
+
+def test_mail_reaches_the_outbox(run: Callable[..., Example]) -> None:
+    """Messages to people are appended, as JSON lines: links to verify an address and to choose a
+    new password work as they stand there."""
+    example = run()
+
+    def link(kind: str) -> str:
+        deadline = time.monotonic() + 10
+        while not (found := example.messages(kind)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert found[-1].keys() == {"to", "kind", "url"}
+        return found[-1]["url"]
+
+    with closing(Browser(example.origin)) as browser:
+        browser.sign_up()
+        assert browser.get(link("verify-email")).json()["status"] is True
+        assert browser.get("/get-session").json()["user"]["emailVerified"] is True
+        browser.post("/request-password-reset", {"email": "ada@example.com"})
+        on = browser.get(link("reset-password"))
+        (token,) = parse_qs(urlsplit(on.headers["location"]).query)["token"]
+        new = {"newPassword": "another long passphrase", "token": token}
+        assert browser.post("/reset-password", new).json() == {"status": True}
+        assert browser.sign_in(password="another long passphrase").status_code == 200
 
 
 def test_seconds_from_the_environment(run: Callable[..., Example]) -> None:

@@ -11,6 +11,7 @@ needs to know who won a race asks the statement itself and never reads before wr
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import MetaData
@@ -190,6 +191,10 @@ class DatabaseAdapter(Verbs, Protocol):
 
     async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
         """The hot read: the session found by its key, together with its user, in one query."""
+        ...
+
+    async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:
+        """The user's sessions that have not ended by ``now``, newest first."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Verbs]:

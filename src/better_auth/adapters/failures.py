@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NoReturn
@@ -40,12 +41,12 @@ def raise_translated(error: Exception, backend: Backend) -> NoReturn:
 
 
 def _translation(error: Exception, backend: Backend) -> Exception | None:
-    if isinstance(error, sa.exc.IntegrityError):
-        is_reference = "foreign key" in str(error.orig).lower()
+    cause = getattr(error, "orig", None) or error
+    if isinstance(error, sa.exc.IntegrityError) or isinstance(cause, sqlite3.IntegrityError):
+        is_reference = "foreign key" in str(cause).lower()
         return ReferenceViolation() if is_reference else UniqueViolation()
     if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
         return None
-    cause = getattr(error, "orig", None) or error
     if _is_bad_value(cause):
         return BadRequest("A value is too long or holds what cannot be stored")
     logger.error("database unavailable: %s: %s", type(cause).__name__, cause)

@@ -1,5 +1,6 @@
 """What databases reached over a network have in common: bounded pools, statements with a limit."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,10 +42,14 @@ class NetworkBackend:
         self.reading = engine(**(level if reads_in_transactions else alone))
         self.writing = engine(**level)
 
+    def committing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection in a transaction that is committed at the end."""
+        return self.writing.begin()
+
     async def begin_writing(self, connection: AsyncConnection) -> None:
         """A transaction has begun already."""
 
-    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
+    def shortcut(self) -> None:
         """Nothing here answers without a round trip."""
 
     async def close(self) -> None:

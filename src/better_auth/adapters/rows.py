@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from better_auth.adapters.backend import Row
 from better_auth.adapters.base import Condition
 from better_auth.adapters.layout import Layout
+from better_auth.adapters.prepared import Prepared, insertion, lookup
 from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, stored_fields
 from better_auth.adapters.session_cache import Kind, Name
 from better_auth.errors import ConfigurationError
@@ -49,6 +51,9 @@ class TableOf:
         self._make = self._validated if self._has_rich_fields() else model.trusted
         self._dialect = dialect
         self._instead = missing_values(model, layout)
+        self._lookups: dict[tuple[str, ...], Prepared | None] = {}
+        self.read = self.raw_reader(0)
+        """A row as the driver gives it, of this table's columns, as a record."""
 
     def _has_rich_fields(self) -> bool:
         """Whether some field is more than the database gives back: an enum, a nested model."""
@@ -98,6 +103,23 @@ class TableOf:
             f"lambda row: make({{{', '.join(items)}}})", names
         )
         return reader
+
+    @cached_property
+    def insertion(self) -> Prepared:
+        """Inserts a :meth:`row`."""
+        return insertion(self.table, self._dialect)
+
+    def lookup(self, conditions: Mapping[str, Any]) -> Prepared | None:
+        """Selects by plain values of these fields; None for other conditions, and where more rows
+        than one could meet them."""
+        names = tuple(conditions)
+        if any(
+            value is None or isinstance(value, (Condition, Enum)) for value in conditions.values()
+        ):
+            return None
+        if names not in self._lookups:
+            self._lookups[names] = lookup(self.table, names, self._dialect)
+        return self._lookups[names]
 
     def row(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Column values for an insert or update; what is not stored is left out."""

@@ -7,18 +7,20 @@ transaction begins and how the hot read is done. Everything else is the same sta
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Feed, Row
-from better_auth.adapters.base import Verbs, in_
+from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Feed, Row, Shortcut
+from better_auth.adapters.base import Verbs, gt, in_
 from better_auth.adapters.failures import raise_translated, translated_errors
-from better_auth.adapters.hot_reads import HotReads
+from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
 from better_auth.adapters.kinds import make_backend
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
+from better_auth.adapters.prepared import Prepared
 from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
@@ -193,7 +195,9 @@ class SqlDatabaseAdapter(SqlVerbs):
         self.metadata = sa.MetaData()
         self.tables = {}
         self._backend = make_backend(url, pool_size, patience)
+        self._shortcut: Shortcut | None = None
         self._hot_reads: HotReads[tuple[Session, User]] | None = None
+        self._listings: HotReads[list[Session]] | None = None
         self._hot_read: AsyncHotRead | None = None
         self._is_open = False
         self._cache: SessionCache | None = None
@@ -221,7 +225,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
         )
         split = len(self._sessions.names)
-        session, user = self._sessions.raw_reader(0), self._users.raw_reader(split)
+        session, user = self._sessions.read, self._users.raw_reader(split)
         self._pair: Callable[[Row], tuple[Session, User]] = lambda row: (session(row), user(row))
 
     @asynccontextmanager
@@ -231,12 +235,12 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        async with self._backend.writing.begin() as connection:
+        async with self._backend.committing() as connection:
             yield connection
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
-        async with self._backend.writing.begin() as connection:
+        async with self._backend.committing() as connection:
             await self._backend.begin_writing(connection)
             yield connection
 
@@ -277,18 +281,42 @@ class SqlDatabaseAdapter(SqlVerbs):
             await connection.execute(sa.select(1))
         read, key = self._session_with_user, self._sessions.table.c.token_key
         self._hot_read = self._backend.hot_read(read, key)
-        shortcut = self._backend.shortcut(read, key)
-        if shortcut is not None:
-            may_be_shared = self._sessions.is_immutable and self._users.is_immutable
-            version = shortcut.version if may_be_shared else None
-            self._hot_reads = HotReads(shortcut.read, self._pair, version)
+        self._shortcut = self._backend.shortcut()
+        if self._shortcut is not None:
+            self._remember_reads(self._shortcut)
         if self._feed is not None:
             self._feed.start()
         self._is_open = True
 
+    def _remember_reads(self, shortcut: Shortcut) -> None:
+        """Have what is asked at every request, and by every list of devices, go the short way."""
+        sessions, read = self._sessions, shortcut.read
+        dialect = self._backend.reading.dialect
+        by_key = Prepared(
+            self._session_with_user.where(sessions.table.c.token_key == sa.bindparam("key")),
+            dialect,
+        )
+        of_user = Prepared(
+            sa.select(sessions.table)
+            .where(sessions.table.c.user_id == sa.bindparam("key"))
+            .order_by(sessions.table.c.created_at.desc(), sessions.table.c.id.desc()),
+            dialect,
+        )
+
+        def pair(key: str) -> tuple[Session, User] | None:
+            rows = read(by_key.sql, (key,))
+            return self._pair(rows[0]) if rows else None
+
+        def listing(key: str) -> list[Session]:
+            return [sessions.read(row) for row in read(of_user.sql, (key,))]
+
+        version = shortcut.version if sessions.is_immutable else None
+        self._listings = HotReads(listing, version, REMEMBERED_LISTINGS)
+        self._hot_reads = HotReads(pair, version if self._users.is_immutable else None)
+
     async def close(self) -> None:
         self._is_open = False
-        self._hot_reads = self._hot_read = None
+        self._hot_reads = self._hot_read = self._listings = self._shortcut = None
         if self._feed is not None:
             await self._feed.stop()
         await self._backend.close()
@@ -351,6 +379,39 @@ class SqlDatabaseAdapter(SqlVerbs):
         else:
             self._cache.store(reading, token_key, found)
         return found
+
+    async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:
+        if self._listings is not None:
+            try:
+                found = self._listings.at_hand(user_id)
+                if found is None:
+                    found = self._listings.get(user_id) or []
+                return [session for session in found if session.expires_at > now]
+            except (DatabaseBusy, sqlite3.Error):
+                pass  # as above
+        return await self.find(
+            Session, user_id=user_id, expires_at=gt(now), order_by=("-created_at", "-id")
+        )
+
+    async def find_one(self, model: type[R], **where: Any) -> R | None:
+        table = self.tables[model.table_name]
+        lookup = table.lookup(where) if self._shortcut is not None else None
+        if self._shortcut is None or lookup is None:
+            return await super().find_one(model, **where)
+        try:
+            rows = self._shortcut.read(lookup.sql, lookup.parameters(where))
+        except (DatabaseBusy, sqlite3.Error):
+            return await super().find_one(model, **where)
+        return table.read(rows[0]) if rows else None
+
+    async def insert(self, record: R) -> R:
+        if self._shortcut is None:
+            return await super().insert(record)
+        insertion = self.tables[record.table_name].insertion
+        values = self.tables[record.table_name].row(record.__dict__)
+        async with translated_errors(self._backend):
+            await self._shortcut.write(insertion.sql, insertion.parameters(values))
+        return record
 
     async def _read(self, token_key: str) -> tuple[Session, User] | None:
         if self._hot_read is not None:

@@ -13,12 +13,17 @@ from better_auth.config import ENVIRONMENT_PREFIX, AuthConfig
 from better_auth.development import development_secret
 from better_auth.errors import ConfigurationError
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
     AuditPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
+    Plugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
 )
 
 DATA = Path(".better-auth")
@@ -94,17 +99,24 @@ def standalone() -> BetterAuth[Any]:
             defaults["secret"] = development_secret(DATA)
         if not (given.base_url or "").startswith("https://"):
             defaults["session"] = {"cookie_secure": False}
-    return BetterAuth(
-        AuthConfig.from_env(**defaults),
-        plugins=[
-            EmailPasswordPlugin(),
-            SessionManagementPlugin(),
-            TwoFactorPlugin(),
-            AdminPlugin(),
-            OrganizationPlugin(),
-            AuditPlugin(),
-        ],
-    )
+    plugins: list[Plugin] = [
+        EmailPasswordPlugin(),
+        SessionManagementPlugin(),
+        PasswordManagementPlugin(),
+        UserManagementPlugin(),
+        AccountManagementPlugin(),
+        TwoFactorPlugin(),
+        AdminPlugin(),
+        OrganizationPlugin(),
+        AuditPlugin(),
+    ]
+    if given.mail.url is not None:
+        plugins.append(EmailVerificationPlugin())
+    if any(name.startswith("OAUTH_") for name in os.environ):
+        from better_auth.plugins.oauth import OAuthPlugin, providers_from_env  # an optional extra
+
+        plugins.append(OAuthPlugin(providers_from_env()))
+    return BetterAuth(AuthConfig.from_env(**defaults), plugins=plugins)
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ def create(
 
     async def work(password: str) -> User:
         async with opened() as auth:
-            auth.users.check_new_password(password)
+            await auth.users.check_new_password(password)
             roles = {"role": auth.plugin(AdminPlugin).roles.checked(role)} if role else {}
             return await auth.users.create(
                 name=name,

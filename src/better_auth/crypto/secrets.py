@@ -31,7 +31,17 @@ class Purpose(StrEnum):
     OTP = "otp"
     BACKUP_CODE = "backup-code"
     TRUSTED_DEVICE = "trusted-device"
+    OAUTH_STATE = "oauth-state"
+    OAUTH_BROWSER = "oauth-browser"
+    PROVIDER_TOKEN = "provider-token"
     COOKIE = "cookie"
+    RESET_PASSWORD = "reset-password"
+    VERIFY_EMAIL = "verify-email"
+    CHANGE_EMAIL = "change-email"
+    DELETE_ACCOUNT = "delete-account"
+    ONE_TIME_TOKEN = "one-time-token"
+    MAGIC_LINK = "magic-link"
+    EMAIL_CODE = "email-code"
 
 
 class Keyring:

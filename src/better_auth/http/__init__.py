@@ -4,7 +4,7 @@ from better_auth.http.body import Input
 from better_auth.http.call import Call, Context
 from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint, get, post
-from better_auth.http.messages import AuthRequest, AuthResponse
+from better_auth.http.messages import AuthRequest, AuthResponse, Redirect
 
 __all__ = [
     "AuthRequest",
@@ -13,6 +13,7 @@ __all__ = [
     "Context",
     "Endpoint",
     "Input",
+    "Redirect",
     "SetCookie",
     "get",
     "post",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from better_auth.errors import AuthError, MethodNotAllowed, NotFound
-from better_auth.http.body import read_body, read_query
+from better_auth.http.body import read_body, read_form, read_query
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, EndpointTable
 from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
-from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header
+from better_auth.http.messages import AuthRequest, AuthResponse, ErrorResponse, Header, Redirect
 from better_auth.http.wire import Wire, render_json
 
 logger = logging.getLogger("better_auth")
@@ -46,11 +46,13 @@ class AuthApp:
         Raises ``NotFound`` or ``MethodNotAllowed``.
         """
         methods, request.path_params = self.table.find(request.path)
-        endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
-        if endpoint is None:
+        is_head = request.method == "HEAD"
+        endpoint = methods.get("GET" if is_head else request.method)
+        if endpoint is None or (is_head and endpoint.route.acts):
             if not methods:
                 raise NotFound
-            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+            has_head = "GET" in methods and not methods["GET"].route.acts
+            allowed = [*methods, "HEAD"] if has_head else [*methods]
             raise MethodNotAllowed(", ".join(sorted(allowed)))
         return endpoint
 
@@ -73,11 +75,15 @@ class AuthApp:
                 result = await endpoint.function(call)
             else:
                 result = await endpoint.function(call, **_arguments(request, endpoint))
-            response = AuthResponse(200, self.wire.render(result), [*_JSON])
+            if isinstance(result, Redirect):
+                response = result.response()
+            else:
+                response = AuthResponse(200, self.wire.render(result), [*_JSON])
         except AuthError as error:
             response = self.refusal(error, request)
         except Exception:
             response = internal_error(request)
+        response.headers += call.headers
         if call.cookies:
             response.headers += self.wire.cookie_headers(call.cookies)
         return response
@@ -90,7 +96,8 @@ class AuthApp:
 def _arguments(request: AuthRequest, endpoint: Endpoint) -> dict[str, BaseModel]:
     arguments: dict[str, BaseModel] = {}
     if endpoint.body is not None:
-        arguments["body"] = read_body(request, endpoint.body)
+        read = read_form if endpoint.route.takes_form else read_body
+        arguments["body"] = read(request, endpoint.body)
     if endpoint.query is not None:
         arguments["query"] = read_query(request, endpoint.query)
     return arguments

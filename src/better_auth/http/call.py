@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlencode
 
 from pydantic.fields import FieldInfo
 
@@ -11,15 +12,17 @@ from better_auth.adapters.base import DatabaseAdapter
 from better_auth.clock import Clock
 from better_auth.config import AuthConfig
 from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import Unauthorized
-from better_auth.events import EventBus
+from better_auth.errors import Forbidden, Unauthorized
+from better_auth.events import EventBus, SignInFailed
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.messages import AuthRequest, Finish
+from better_auth.http.messages import AuthRequest, Finish, Header
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.wire import Wire
-from better_auth.models import Fields, Principal, Session, User
+from better_auth.mail import Mailer
+from better_auth.models import Fields, Principal, Session, User, impersonator
+from better_auth.proofs import Proofs
 from better_auth.sessions import Client, SessionManager
 from better_auth.users import UserManager
 
@@ -39,6 +42,14 @@ class Challenge(Fields):
 SecondStep: TypeAlias = "Callable[[Call, User, bool], Awaitable[Challenge | None]]"
 """Asked when a user has proven a password (and whether to be remembered): what else is due."""
 
+AskToVerify: TypeAlias = "Callable[[Call, User, str | None, Occasion], None]"
+"""Told that a user's address is not verified, with where they want to go, and when that showed."""
+
+Occasion: TypeAlias = Literal["sign-up", "sign-in"]
+
+HandOut: TypeAlias = "Callable[[Call, Principal, bool], Awaitable[None]]"
+"""Told which session (and user) a call hands to its client, and whether it is a new sign-in."""
+
 Observer: TypeAlias = "Callable[[AuthRequest, Endpoint], Finish]"
 """Told that a request begins, and by what it returns, that it ended; may not raise."""
 
@@ -47,8 +58,8 @@ Observer: TypeAlias = "Callable[[AuthRequest, Endpoint], Finish]"
 class Context:
     """What an application is made of; every plugin and every call is handed it.
 
-    ``own_user_fields`` are the fields of the application's own ``User``, without the library's
-    and the plugins'.
+    ``own_user_fields`` are the fields of the application's own ``User``, without the library's,
+    and those that plugins let a user set.
     """
 
     config: AuthConfig
@@ -62,21 +73,26 @@ class Context:
     origins: TrustedOrigins
     addresses: ClientAddress
     wire: Wire
+    mail: Mailer
+    proofs: Proofs
     own_user_fields: Mapping[str, FieldInfo]
     second_steps: list[SecondStep] = field(default_factory=list)
+    verifiers: list[AskToVerify] = field(default_factory=list)
+    hand_outs: list[HandOut] = field(default_factory=list)
     observers: list[Observer] = field(default_factory=list)
 
 
 class Call:
     """One call. The session is resolved when first asked for, and at most once."""
 
-    __slots__ = ("_principal", "_resolved", "context", "cookies", "request", "wire")
+    __slots__ = ("_principal", "_resolved", "context", "cookies", "headers", "request", "wire")
 
     def __init__(self, context: Context, request: AuthRequest, wire: Wire) -> None:
         self.context = context
         self.request = request
         self.wire = wire
         self.cookies: list[SetCookie] = []
+        self.headers: list[Header] = []
         self._principal: Principal | None = None
         self._resolved = False
 
@@ -129,6 +145,33 @@ class Call:
             raise Unauthorized
         return principal
 
+    async def require_fresh(self) -> Principal:
+        """The live session and its user, whose credentials were proven within ``fresh_age``.
+
+        For what changes how a user signs in, or cannot be undone (OWASP ASVS 5.0, 7.5.1). Raises
+        ``Unauthorized``, and ``Forbidden``: ``SESSION_NOT_FRESH`` (prove a password again by
+        ``/verify-password``, or sign in again) and ``NOT_WHILE_IMPERSONATING``.
+        """
+        principal = await self.require()
+        if impersonator(principal.session) is not None:
+            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
+        if not self.context.sessions.is_fresh(principal.session):
+            raise Forbidden("The session is not fresh: sign in again", "SESSION_NOT_FRESH")
+        return principal
+
+    def link(self, path: str, **query: str | None) -> str:
+        """The URL of the endpoint at ``path``, for mail. Raises ``Forbidden``; see
+        ``TrustedOrigins.public_base``."""
+        base = self.context.origins.public_base(self.request) + self.context.config.base_path
+        asked = urlencode({name: text for name, text in query.items() if text is not None})
+        return f"{base}{path}?{asked}" if asked else base + path
+
+    def ask_to_verify(self, user: User, callback_url: str | None, at: Occasion) -> None:
+        """Have whoever looks after that ask ``user``, at sign-up or when a sign-in is refused for
+        it, to verify their address. ``callback_url`` must have been checked."""
+        for ask in self.context.verifiers:
+            ask(self, user, callback_url, at)
+
     async def second_step(self, user: User, *, remember: bool) -> Challenge | None:
         """What ``user``, who has proven a password, must still do; None: begin the session."""
         for step in self.context.second_steps:
@@ -144,18 +187,30 @@ class Call:
         session = await self.context.sessions.create(
             user, self.client, remember=remember, fields=fields
         )
-        self.set_session_cookie(session)
-        self._principal, self._resolved = self.context.sessions.principal(session, user), True
+        await self.hand_out(self.context.sessions.principal(session, user), is_new=True)
         return session
 
-    async def renew_session(self, caller: Principal) -> Session:
+    async def renew_session(self, caller: Principal, *, authenticated: bool = False) -> Session:
         """The caller's session under a new token, and its cookie in the answer: for every change
-        of privilege."""
-        session = await self.context.sessions.rotate(caller.session)
-        self.set_session_cookie(session)
-        self._principal = self.context.sessions.principal(session, caller.user)
-        self._resolved = True
+        of privilege. ``authenticated``: credentials were proven, so it is fresh again."""
+        session = await self.context.sessions.rotate(caller.session, authenticated=authenticated)
+        await self.hand_out(self.context.sessions.principal(session, caller.user))
         return session
+
+    async def hand_out(self, principal: Principal, *, is_new: bool = False) -> None:
+        """Go on as ``principal``, whose session's cookie the answer carries; whoever wants to
+        know of it (``Context.hand_outs``) is told."""
+        self.set_session_cookie(principal.session)
+        self._principal, self._resolved = principal, True
+        for told in self.context.hand_outs:
+            await told(self, principal, is_new)
+
+    async def sign_in_failed(self, method: str, reason: str, user_id: str | None = None) -> None:
+        """Tell (``SignInFailed``) that whoever is calling did not get in."""
+        client = self.client
+        await self.context.events.emit(
+            SignInFailed(method, reason, user_id, client.ip_address, client.user_agent)
+        )
 
     def set_session_cookie(self, session: Session) -> None:
         """Have the answer hand ``session`` to the browser, in place of any other."""
@@ -169,8 +224,17 @@ class Call:
         """The value of the plugin's cookie ``name`` that came with the request."""
         return self.wire.plugin_value(self.request, name)
 
-    def set_plugin_cookie(self, name: str, value: str, lifetime: timedelta) -> None:
-        """Have the answer set a plugin's cookie, with the attributes of the session's."""
+    def cookie_names(self, prefix: str) -> list[str]:
+        """The names of the plugin's cookies that came with the request and begin so."""
+        outside = self.wire.plugin_cookie(prefix).name
+        names = self.request.cookie_names()
+        return [prefix + name[len(outside) :] for name in names if name.startswith(outside)]
+
+    def set_plugin_cookie(self, name: str, value: str, lifetime: timedelta | None) -> None:
+        """Have the answer set a plugin's cookie, with the attributes of the session's.
+
+        Without a ``lifetime`` it ends with the browser session.
+        """
         self.set_cookie(self.wire.plugin_cookie(name, value, lifetime))
 
     def clear_plugin_cookie(self, name: str) -> None:
@@ -195,6 +259,16 @@ class VisitCall(Call):
     def __init__(self, context: Context, request: AuthRequest, wires: Sequence[Wire]) -> None:
         super().__init__(context, request, wires[0])
         self._wires = wires
+
+    def at_hand(self) -> Principal | None:
+        for wire in () if self._resolved else self._wires:
+            credential = wire.credential(self.request)
+            if credential is not None:  # the first one counts, and those after it only without it
+                self._principal = self.context.sessions.at_hand(credential.token)
+                if self._principal is not None:
+                    self.wire, self._resolved = wire, True
+                break
+        return self._principal
 
     async def principal(self, *, refresh: bool = True) -> Principal | None:
         if self._resolved:

@@ -34,6 +34,10 @@ class Route:
     takes_credentials: bool
     errors: tuple[int, ...]
     is_probe: bool = False
+    takes_form: bool = False
+    from_any_site: bool = False
+    sends_mail: bool = False
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,13 @@ class Endpoint:
 
     ``access`` is what the documentation says is needed (the method itself enforces it).
     ``takes_credentials`` marks sign-in and sign-up: a tighter rate limit, and no request from
-    another site. ``is_probe`` marks what machines that watch the application ask: no rate limit.
-    ``tag`` groups the endpoints of one plugin.
+    another site. ``sends_mail`` marks what makes the application write to somebody: a rate limit
+    of its own. ``is_probe`` marks what machines that watch the application ask: no rate limit.
+    ``acts`` marks a GET that does something, as a link in a mail must: HEAD, by which programs
+    look at links, is refused.
+    ``takes_form``: its body is a form, not JSON. ``from_any_site``: another site's page may send a
+    browser there with a POST; such an endpoint must neither act nor believe any cookie. ``tag``
+    groups the endpoints of one plugin.
     """
 
     route: Route
@@ -69,12 +78,13 @@ def get(
     takes_credentials: bool = False,
     errors: tuple[int, ...] = (),
     is_probe: bool = False,
+    acts: bool = False,
 ) -> Callable[[F], F]:
     """Answer ``GET path`` (and HEAD). ``{name}`` in the path matches one segment.
 
     ``errors`` are the statuses the documentation adds to those every such endpoint may answer.
     """
-    return _route(Route("GET", path, access, takes_credentials, errors, is_probe))
+    return _route(Route("GET", path, access, takes_credentials, errors, is_probe, acts=acts))
 
 
 def post(
@@ -82,10 +92,24 @@ def post(
     *,
     access: Access = "public",
     takes_credentials: bool = False,
+    sends_mail: bool = False,
     errors: tuple[int, ...] = (),
+    takes_form: bool = False,
+    from_any_site: bool = False,
 ) -> Callable[[F], F]:
-    """Answer ``POST path``; see :func:`get`."""
-    return _route(Route("POST", path, access, takes_credentials, errors))
+    """Answer ``POST path``; see :func:`get` and :class:`Endpoint`."""
+    return _route(
+        Route(
+            "POST",
+            path,
+            access,
+            takes_credentials,
+            errors,
+            sends_mail=sends_mail,
+            takes_form=takes_form,
+            from_any_site=from_any_site,
+        )
+    )
 
 
 def _route(route: Route) -> Callable[[F], F]:

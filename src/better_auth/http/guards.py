@@ -32,6 +32,9 @@ class RateLimiter:
         self._sign_in = RateLimitItemPerSecond(
             config.sign_in_limit, int(config.sign_in_window.total_seconds())
         )
+        self._sending = RateLimitItemPerSecond(
+            config.mail_limit, int(config.mail_window.total_seconds())
+        )
         try:
             storage = storage_from_string(f"async+{config.storage}")
         except Exception:
@@ -43,6 +46,8 @@ class RateLimiter:
     async def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """Count this request. Raises ``TooManyRequests``."""
         rule = self._sign_in if endpoint.route.takes_credentials else self._general
+        if endpoint.route.sends_mail:
+            rule = self._sending
         key = (endpoint.route.path, _network_of(self._addresses.of(request)))
         if not await self._limiter.hit(rule, *key):
             window = await self._limiter.get_window_stats(rule, *key)
@@ -70,7 +75,7 @@ class OriginGuard:
 
     def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """Raises ``Forbidden``."""
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or endpoint.route.from_any_site:
             return
         has_cookies = request.header(b"cookie") is not None
         if not has_cookies and not endpoint.route.takes_credentials:

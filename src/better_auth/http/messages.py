@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 Header = tuple[bytes, bytes]
 
@@ -9,11 +11,13 @@ Header = tuple[bytes, bytes]
 class AuthRequest:
     """One request as it came; headers, cookies and body are read when somebody asks.
 
-    ``path`` is relative to the mount (``/get-session``). ``peer`` is the other end of the
-    connection, address and port; who the client behind it is, ``ClientAddress`` says.
+    ``path`` is relative to the mount (``/get-session``), which is ``base_path``, where one is
+    known. ``peer`` is the other end of the connection, address and port; who the client behind it
+    is, ``ClientAddress`` says.
     """
 
     __slots__ = (
+        "base_path",
         "body",
         "headers",
         "method",
@@ -42,6 +46,7 @@ class AuthRequest:
         self.peer = peer
         self.scheme = scheme
         self.path_params: dict[str, str] = {}
+        self.base_path: str | None = None
 
     def header(self, name: bytes) -> str | None:
         """The value of the header ``name`` (lower case); None if absent.
@@ -57,6 +62,12 @@ class AuthRequest:
                 else:
                     found += (b"; " if name == b"cookie" else b", ") + value
         return None if found is None else found.decode("latin-1")
+
+    def cookie_names(self) -> list[str]:
+        """The names of all cookies that came, in their order."""
+        header = self.header(b"cookie") or ""
+        pairs = (pair.partition("=") for pair in header.split(";"))
+        return list(dict.fromkeys(key.strip() for key, separator, _ in pairs if separator))
 
     def cookie(self, name: str) -> str | None:
         """The value of the first cookie called ``name``.
@@ -95,6 +106,38 @@ class ErrorResponse(AuthResponse):
     """The answer to what went wrong; ``code`` is the one in its body."""
 
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """An endpoint's result that sends a browser on (302). Not shown: it may carry a token.
+
+    ``location`` must have been checked (``TrustedOrigins.check_redirect``).
+    """
+
+    location: str = field(repr=False)
+
+    @classmethod
+    def to(cls, url: str, **query: str) -> Self:
+        """To ``url`` with ``query`` added to what it asks already, in place of the same names.
+
+        >>> Redirect.to("/page?a=1", error="INVALID_TOKEN").location
+        '/page?a=1&error=INVALID_TOKEN'
+        """
+        parts = urlsplit(url)
+        kept = [pair for pair in parse_qsl(parts.query, True) if pair[0] not in query]
+        asked = urlencode([*kept, *query.items()]) if query else parts.query
+        location = urlunsplit(parts._replace(query=asked))
+        return cls(quote(location, safe="!#$%&'()*+,/:;=?@[]~"))
+
+    def response(self) -> AuthResponse:
+        """The answer; nobody keeps it, and the next page is not told where it came from."""
+        headers = [
+            (b"location", self.location.encode("ascii")),
+            (b"cache-control", b"no-store"),
+            (b"referrer-policy", b"no-referrer"),
+        ]
+        return AuthResponse(302, b"", headers)
 
 
 Finish = Callable[[AuthResponse | None], None]

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from better_auth.http.body import FORM
 from better_auth.http.endpoints import Endpoint
+from better_auth.http.messages import Redirect
 from better_auth.models import Record
 
 Json: TypeAlias = dict[str, Any]
@@ -96,10 +98,14 @@ class _Models:
         return dict(self._references[model, "validation"])
 
     def result(self, kind: Any) -> Json:
-        """What an endpoint answers: a model, nothing, or one of several."""
+        """What an endpoint answers: a model, a list of one, nothing, or one of several."""
+        if get_origin(kind) is list:
+            return {"type": "array", "items": self.result(*get_args(kind))}
         schemas: list[Json] = [
             dict(self._references[model, "serialization"]) for model in _models(kind)
         ]
+        if get_origin(kind) is list:
+            return {"type": "array", "items": schemas[0]}
         if type(None) in get_args(kind):
             schemas.append({"type": "null"})
         if len(schemas) > 1:
@@ -116,6 +122,13 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
         "security": [{"bearer": []}, {"cookie": []}] if needs_session else [],
         "responses": {"200": _answer("The result", models.result(endpoint.result))},
     }
+    if Redirect in (endpoint.result, *get_args(endpoint.result)):
+        operation["responses"]["302"] = {
+            "description": "On to where the request said",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        }
+        if endpoint.result is Redirect:
+            del operation["responses"]["200"]
     if endpoint.description:
         operation["description"] = endpoint.description
     parameters = [
@@ -138,7 +151,11 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": any(field.is_required() for field in endpoint.body.model_fields.values()),
-            "content": {"application/json": {"schema": models.body(endpoint.body)}},
+            "content": {
+                FORM if endpoint.route.takes_form else "application/json": {
+                    "schema": models.body(endpoint.body)
+                }
+            },
         }
     for status in sorted(_error_statuses(endpoint)):
         operation["responses"][str(status)] = _answer(
@@ -163,7 +180,7 @@ def _error_statuses(endpoint: Endpoint) -> set[int]:
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
-    """The models an endpoint may answer: its result, or the members of a union."""
+    """The models an endpoint may answer: its result, a list's items, the members of a union."""
     kinds = get_args(kind) or (kind,)
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 

@@ -1,6 +1,7 @@
 """Which origins are trusted: to send state-changing requests, and to be redirected to."""
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from better_auth.errors import Forbidden
@@ -22,6 +23,7 @@ class TrustedOrigins:
     """
 
     def __init__(self, base_url: str | None, patterns: list[str]) -> None:
+        self._base_url = base_url
         self._own = origin_of(base_url) if base_url else None
         self._patterns = [_compiled(pattern) for pattern in patterns]
 
@@ -40,6 +42,22 @@ class TrustedOrigins:
     def is_configured(self, origin: str) -> bool:
         """Whether ``origin`` is one of ``trusted_origins``."""
         return any(pattern.fullmatch(origin) for pattern in self._patterns)
+
+    def public_base(self, request: AuthRequest) -> str:
+        """Where the application is reached, to begin the links in mail with.
+
+        ``base_url``; without one the host that was asked, if it is in ``trusted_origins`` or
+        this machine. Any other may have been made up by whoever asks for mail to somebody else:
+        raises ``Forbidden`` (``UNTRUSTED_HOST``).
+        """
+        if self._base_url is not None:
+            return self._base_url
+        host = (request.header(b"host") or "").lower()
+        for scheme in (request.scheme, "https"):
+            origin = origin_of(f"{scheme}://{host}")
+            if origin is not None and (self.is_configured(origin) or _is_local(origin)):
+                return origin
+        raise Forbidden("Links to this host are not sent: set base_url", "UNTRUSTED_HOST")
 
     def check_redirect(self, url: str | None, request: AuthRequest, name: str) -> None:
         """Raises ``Forbidden`` unless ``url`` is a path of this site or of a trusted origin.
@@ -68,6 +86,14 @@ def origin_of(url: str) -> str | None:
     if port is None or port == _DEFAULT_PORTS[parts.scheme]:
         return f"{parts.scheme}://{host}"
     return f"{parts.scheme}://{host}:{port}"
+
+
+def _is_local(origin: str) -> bool:
+    host = urlsplit(origin).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _with_port(scheme: str, authority: str) -> str:

@@ -21,6 +21,7 @@ from better_auth.endings import Change
 from better_auth.errors import ConfigurationError
 from better_auth.events import (
     AccountCreated,
+    AccountsDeleted,
     ImpersonationStarted,
     SecurityChanged,
     SessionCreated,
@@ -47,6 +48,8 @@ class Kind(StrEnum):
     USER_DELETED = "user.deleted"
     ACCOUNT_CREATED = "account.created"
     """A way of signing in was added; the detail says which."""
+    ACCOUNT_DELETED = "account.deleted"
+    """A way of signing in was taken away; the detail says which."""
     SESSION_CREATED = "session.created"
     SESSION_REVOKED = "session.revoked"
     SIGN_IN_FAILED = "sign_in.failed"
@@ -213,6 +216,13 @@ class AuditPlugin(Plugin):
         """Tell of a new way of signing in."""
         kind, account = Kind.ACCOUNT_CREATED, event.account
         await self._write(self._event(kind, account.user_id, detail=account.provider_id))
+
+    @on(AccountsDeleted)
+    async def accounts_deleted(self, event: AccountsDeleted) -> None:
+        """Tell of each way of signing in that is no more."""
+        for account in event.accounts:
+            kind = Kind.ACCOUNT_DELETED
+            await self._write(self._event(kind, event.user_id, detail=account.provider_id))
 
     @on(SessionCreated)
     async def session_created(self, event: SessionCreated) -> None:

@@ -14,7 +14,8 @@ class Plugin:
 
     - methods marked ``@get`` or ``@post`` are its routes;
     - ``records`` are its own tables, ``user_fields`` and ``session_fields`` what it adds to the
-      two records everybody shares (fields of those are never settable by a client);
+      two records everybody shares (no client may set those, but where a user's field is marked
+      ``Settable``);
     - methods marked ``@on(Event)`` listen;
     - ``start`` and ``stop`` run with the application.
 

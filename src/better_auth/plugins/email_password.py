@@ -6,17 +6,20 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, create_model
 
+from better_auth.crypto import PasswordPolicy
+from better_auth.crypto.password_policy import IsBreached
 from better_auth.errors import BadRequest, Forbidden, Unauthorized
-from better_auth.events import SignInFailed
+from better_auth.events import SignedUp, SignedUpAgain, SignInFailed
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.models import Fields, ReadOnly, User
 from better_auth.plugins.base import Plugin
-from better_auth.users import normalize_email
+from better_auth.users import EmailTaken, normalize_email
 
 
-def _not_blank(text: str) -> str:
+def not_blank(text: str) -> str:
+    """A name that can be seen, for Pydantic."""
     if not text.strip():
         raise ValueError("must not be blank")
     return text
@@ -25,7 +28,7 @@ def _not_blank(text: str) -> str:
 class SignUpEmail(Input):
     """Who signs up. An application's own ``User`` fields join these."""
 
-    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(not_blank)]
     email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
     password: str = Field(repr=False, json_schema_extra={"format": "password"})
     image: str | None = Field(default=None, max_length=2048)
@@ -63,7 +66,11 @@ class EmailPasswordPlugin(Plugin):
 
     ``enable_signup=False`` takes sign-up away (400). ``require_email_verification`` refuses to sign
     in (403) until the user's address is verified. ``auto_sign_in=False`` makes sign-up a
-    sign-up only. Password lengths count characters.
+    sign-up only. Both make sign-up answer alike whether or not the address is taken, with a user
+    who then is not there; its owner is told (``SignedUpAgain``).
+
+    Password lengths count characters; ``refuse_common_passwords`` refuses the 10,000 commonest,
+    and ``is_breached`` (``HaveIBeenPwned()``) is asked of every password that is chosen.
     """
 
     name = "E-mail and password"
@@ -76,18 +83,24 @@ class EmailPasswordPlugin(Plugin):
         password_min_length: int = 8,
         password_max_length: int = 128,
         auto_sign_in: bool = True,
+        refuse_common_passwords: bool = True,
+        is_breached: IsBreached | None = None,
     ) -> None:
         self.enable_signup = enable_signup
         self.require_email_verification = require_email_verification
-        self.password_min_length = password_min_length
-        self.password_max_length = password_max_length
+        self.password_policy = PasswordPolicy(
+            min_length=password_min_length,
+            max_length=password_max_length,
+            refuse_common=refuse_common_passwords,
+            is_breached=is_breached,
+        )
         self.auto_sign_in = auto_sign_in
         self._own_fields: list[str] = []
 
     def bind(self, context: Context) -> None:
         super().bind(context)
-        context.users.password_min_length = self.password_min_length
-        context.users.password_max_length = self.password_max_length
+        context.users.password_policy = self.password_policy
+        context.users.require_verified_email = self.require_email_verification
         self._own_fields = [
             name
             for name, field in context.own_user_fields.items()
@@ -113,17 +126,26 @@ class EmailPasswordPlugin(Plugin):
             raise BadRequest("Signing up is not enabled", "SIGN_UP_DISABLED")
         self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
         email = normalize_email(body.email)
-        self.context.users.check_new_password(body.password)
+        await self.context.users.check_new_password(body.password)
         # Hashed before the address is looked at: a taken one answers in the same time.
         password_hash = await self.context.passwords.hash(body.password)
-        user = await self.context.users.create(
-            name=body.name,
-            email=email,
-            password_hash=password_hash,
-            image=body.image,
-            fields={name: getattr(body, name) for name in self._own_fields},
-        )
-        if not self.auto_sign_in or self.require_email_verification:
+        is_discreet = not self.auto_sign_in or self.require_email_verification
+        try:
+            user = await self.context.users.create(
+                name=body.name,
+                email=email,
+                password_hash=password_hash,
+                image=body.image,
+                fields={name: getattr(body, name) for name in self._own_fields},
+            )
+        except EmailTaken as error:
+            if not is_discreet:
+                raise
+            await self._told_again(email)
+            return SignUpResult(token=None, user=error.user)
+        await self.context.events.emit(SignedUp(user))
+        call.ask_to_verify(user, body.callback_url, "sign-up")
+        if is_discreet:
             return SignUpResult(token=None, user=user)
         session = await call.begin_session(user, remember=body.remember_me)
         return SignUpResult(token=session.token, user=user)
@@ -138,6 +160,7 @@ class EmailPasswordPlugin(Plugin):
         user = await self._authenticated(call, normalize_email(body.email), body.password)
         if self.require_email_verification and not user.email_verified:
             await self._failed(call, "email not verified", user.id)
+            call.ask_to_verify(user, body.callback_url, "sign-in")
             raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
         challenge = await call.second_step(user, remember=body.remember_me)
         if challenge is not None:
@@ -150,11 +173,17 @@ class EmailPasswordPlugin(Plugin):
             user=user,
         )
 
+    async def _told_again(self, email: str) -> None:
+        """Tell that somebody tried to sign up with an address that is taken."""
+        owner = await self.context.users.find_by_email(email)
+        if owner is not None:
+            await self.context.events.emit(SignedUpAgain(owner))
+
     async def _authenticated(self, call: Call, email: str, password: str) -> User:
         """The user this password belongs to. Raises ``Unauthorized``."""
         user = await self.context.users.find_by_email(email)
         is_right = await self.context.users.check_password(
-            user.id if user else None, password[: self.password_max_length + 1]
+            user.id if user else None, password[: self.password_policy.max_length + 1]
         )
         if user is None or not is_right:
             reason = "wrong password" if user else "unknown user"

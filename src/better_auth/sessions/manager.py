@@ -6,9 +6,11 @@ one conditional statement whose row count says who won: a refresh that lost to a
 no session, and two revocations of one session end it once.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
@@ -75,7 +77,7 @@ class SessionManager:
         self._database = database
         self._events = events
         self._clock = clock
-        self._model = session_model
+        self.model = self._model = session_model
         self._refresh_when_left = (
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
@@ -334,10 +336,9 @@ class SessionManager:
         ``current`` keeps its own token whatever ``list_tokens`` says: its holder has it already.
         An impersonator is shown handles: what the user's own devices hold is not theirs to have.
         """
-        sessions = await self._live(user_id)
         for_impersonator = current is not None and impersonator(current) is not None
         listed = []
-        for session in sessions:
+        for session in await self._live(user_id):
             if current is not None and session.id == current.id:
                 token = current.token
             elif impersonator(session) and not self.list_impersonations and not for_impersonator:
@@ -345,8 +346,8 @@ class SessionManager:
             elif for_impersonator:
                 token = self.tokens.handle(session.id)
             else:
-                token = self.tokens.shown(session)
-            listed.append(session.revised(token=token))
+                token = self._shown(session)
+            listed.append(session if session.token == token else session.revised(token=token))
         return listed
 
     async def list_all_for(self, user_id: str) -> list[Session]:
@@ -356,12 +357,14 @@ class SessionManager:
 
     async def _live(self, user_id: str) -> list[Session]:
         """The live sessions of a user, newest first."""
-        return await self._database.find(
-            Session,
-            user_id=user_id,
-            expires_at=gt(self._clock()),
-            order_by=("-created_at", "-id"),
-        )
+        return await self._database.live_sessions(user_id, self._clock())
+
+    def _shown(self, session: Session) -> str:
+        """What the user is shown as the token of ``session``, noted in the record, which may be
+        remembered: opening a sealed token takes longer than finding its row."""
+        if not session.token:
+            session.__dict__["token"] = self.tokens.shown(session)
+        return session.token
 
     async def revoke(self, session: Session) -> bool:
         """End this session; whether it was this call that ended it."""
@@ -403,14 +406,20 @@ class SessionManager:
         return count
 
     async def end_after(
-        self, change: Change, user_id: str, *, current: Session | None = None
+        self,
+        change: Change,
+        user_id: str,
+        *,
+        current: Session | None = None,
+        keep_sessions: bool = False,
     ) -> list[Session]:
         """End what does not survive ``change`` (``better_auth.endings``); the sessions ended.
 
         ``current`` is the session whose request made the change, if it was the user's own.
+        ``keep_sessions`` ends only the rest, where the user asked for that.
         """
         ended: list[Session] = []
-        match ENDS[change].sessions:
+        match "none" if keep_sessions else ENDS[change].sessions:
             case "this" if current is not None:
                 ended = await self.revoke_id(user_id, current.id)
             case "others":
@@ -437,16 +446,33 @@ class SessionManager:
         past = le(self._clock())
         return sum([await self._database.count(model, expires_at=past) for model in self._expiring])
 
-    async def purge(self, batch: int = 1000) -> AsyncIterator[int]:
-        """Delete expired sessions, verifications and plugins' rows, ``batch`` a statement; the
-        number of rows gone after each, so that a caller can show progress or stop between."""
+    async def purge(self, batch: int = 100) -> AsyncIterator[int]:
+        """Delete expired sessions, verifications and plugins' rows, ``batch`` at a time; the
+        number of rows gone after each, so that a caller can show progress or stop between.
+
+        The database is busy with it half of the time at most, so that checks hardly wait. Where
+        another process is purging as well, this one leaves it to that.
+        """
         past = le(self._clock())
         purged = 0
         for model in self._expiring:
-            while gone := len(await self._database.take(model, limit=batch, expires_at=past)):
-                purged += gone if model.table_name == Session.table_name else 0
-                yield gone
-                if gone < batch:
+            while True:
+                began = perf_counter()
+                # The oldest first: by the index, whatever share of the table has expired.
+                oldest = await self._database.find(
+                    model, order_by="expires_at", limit=batch, expires_at=past
+                )
+                ids = in_([record.id for record in oldest])
+                gone = (
+                    len(await self._database.take(model, id=ids, expires_at=past)) if oldest else 0
+                )
+                if not gone:
                     break
+                purged += gone if model.table_name == Session.table_name else 0
+                pause = perf_counter() - began
+                yield gone
+                if len(oldest) < batch:
+                    break
+                await asyncio.sleep(pause)
         if purged:
             await self._events.emit(SessionsExpired(purged))

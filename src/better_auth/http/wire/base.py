@@ -45,9 +45,12 @@ class Wire(Protocol):
         ...
 
     def plugin_cookie(
-        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+        self, name: str, value: str = "", lifetime: timedelta | None = timedelta(0)
     ) -> SetCookie:
-        """A plugin's cookie ``name``; without a ``value``, the one that takes it back."""
+        """A plugin's cookie ``name``; without a ``value``, the one that takes it back.
+
+        Without a ``lifetime`` it ends with the browser session.
+        """
         ...
 
     def plugin_value(self, request: AuthRequest, name: str) -> str | None:

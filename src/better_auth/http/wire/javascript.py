@@ -70,12 +70,12 @@ class JavascriptWire:
         return SetCookie.as_configured(self._config, self.session_cookie_name, "", max_age=0)
 
     def plugin_cookie(
-        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+        self, name: str, value: str = "", lifetime: timedelta | None = timedelta(0)
     ) -> SetCookie:
         if value:
             signature = self._keyring.fingerprint(Purpose.COOKIE, f"{name}={value}")
             value = quote(f"{value}.{signature}", safe=_NOT_ESCAPED)
-        max_age = round(lifetime.total_seconds())
+        max_age = None if lifetime is None else round(lifetime.total_seconds())
         return SetCookie.as_configured(
             self._config, self._cookie_name(name), value, max_age=max_age
         )

@@ -54,11 +54,14 @@ class NativeWire:
         return self._cookie("", max_age=0, expires=_LONG_AGO)
 
     def plugin_cookie(
-        self, name: str, value: str = "", lifetime: timedelta = timedelta(0)
+        self, name: str, value: str = "", lifetime: timedelta | None = timedelta(0)
     ) -> SetCookie:
-        expires = self._clock() + lifetime if value else _LONG_AGO
-        max_age = round(lifetime.total_seconds())
-        cookie = self._cookie(value, max_age=max_age, expires=expires)
+        if lifetime is None:
+            cookie = self._cookie(value)
+        else:
+            expires = self._clock() + lifetime if value else _LONG_AGO
+            max_age = round(lifetime.total_seconds())
+            cookie = self._cookie(value, max_age=max_age, expires=expires)
         return replace(cookie, name=self._plugin_cookie_name(name), http_only=True)
 
     def plugin_value(self, request: AuthRequest, name: str) -> str | None:

@@ -8,13 +8,14 @@ from typing import TypeAlias
 
 import segno
 
-from better_auth.adapters.base import gt, in_, lt
+from better_auth.adapters.base import gt, in_
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Unauthorized
 from better_auth.events import SecurityChanged, SignInFailed, on
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
+from better_auth.mail import MailKind
 from better_auth.models import Principal, User
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.two_factor.attempts import (
@@ -22,11 +23,13 @@ from better_auth.plugins.two_factor.attempts import (
     Attempts,
     challenge_gone,
     forgiven,
+    spent,
 )
 from better_auth.plugins.two_factor.codes import Check, Codes
 from better_auth.plugins.two_factor.devices import COOKIE as DEVICE_COOKIE
 from better_auth.plugins.two_factor.devices import TrustedDevices
 from better_auth.plugins.two_factor.messages import (
+    BackupCodeInput,
     BackupCodes,
     Code,
     DeviceId,
@@ -87,7 +90,8 @@ class SignedInAlready:
 class TwoFactorPlugin(Plugin):
     """A second factor after every password: TOTP, a code that is sent, or a backup code.
 
-    ``send_otp`` delivers one-time codes (without it, ``/two-factor/send-otp`` is refused).
+    ``send_otp`` delivers one-time codes; without it they go by ``BetterAuth(mail=...)``, and
+    without that ``/two-factor/send-otp`` is refused.
     ``issuer`` is the name authenticator apps show. ``challenge_lifetime`` is how long a sign-in
     waits for its second factor, ``otp_lifetime`` how long a sent code is good,
     ``trust_lifetime`` how long a device stays trusted.
@@ -139,7 +143,7 @@ class TwoFactorPlugin(Plugin):
             )
         )
         call.set_plugin_cookie(COOKIE, token, self.challenge_lifetime)
-        methods = ["totp", "otp"] if self.send_otp_to else ["totp"]
+        methods = ["totp", "otp"] if self._can_send else ["totp"]
         return Challenge(token=token, two_factor_methods=methods)
 
     @post("/two-factor/verify-totp", takes_credentials=True, errors=(401,))
@@ -154,7 +158,7 @@ class TwoFactorPlugin(Plugin):
     @post("/two-factor/send-otp", takes_credentials=True, errors=(400, 401))
     async def send_otp(self, call: Call) -> Sent:
         """Send the user a one-time code; the code sent before it is void."""
-        if self.send_otp_to is None:
+        if not self._can_send:
             raise BadRequest("Sending codes is not configured", "OTP_NOT_CONFIGURED")
         who = await self._who(call)
         now = self.context.clock()
@@ -162,8 +166,11 @@ class TwoFactorPlugin(Plugin):
         code, key = self._codes.new_otp(who.id)
         changes = {"otp_key": key, "otp_expires_at": now + self.otp_lifetime, "updated_at": now}
         await self.context.database.update(TwoFactor, changes, id=factor.id)
-        await self.send_otp_to(who.user, code)
-        return Sent(success=True)
+        if self.send_otp_to is not None:
+            await self.send_otp_to(who.user, code)
+        else:
+            self.context.mail.send(MailKind.TWO_FACTOR_CODE, who.user.email, code=code)
+        return Sent()
 
     @post("/two-factor/verify-otp", takes_credentials=True, errors=(401,))
     async def verify_otp(self, call: Call, body: Code) -> SignedIn:
@@ -173,18 +180,24 @@ class TwoFactorPlugin(Plugin):
         return await self._verify(call, who, check, body.trust_device)
 
     @post("/two-factor/verify-backup-code", takes_credentials=True, errors=(401,))
-    async def verify_backup_code(self, call: Call, body: Code) -> SignedIn:
+    async def verify_backup_code(self, call: Call, body: BackupCodeInput) -> SignedIn:
         """Complete a sign-in with a backup code, which is void from then on."""
         who = await self._who(call)
         if isinstance(who, SignedInAlready) and not is_enabled(who.user):
             raise BadRequest("Confirm two-factor with another code first", "TWO_FACTOR_NOT_ENABLED")
-        check = self._codes.backup(body.code)
-        return await self._verify(call, who, check, body.trust_device)
+        return await self._verify(
+            call,
+            who,
+            self._codes.backup(body.code),
+            body.trust_device,
+            wrong="INVALID_BACKUP_CODE",
+            begins_session=not body.disable_session,
+        )
 
     async def _who(self, call: Call) -> Pending | SignedInAlready:
         """Whose code it is: a pending sign-in's, or else a live session's.
 
-        Raises ``Unauthorized`` where it is neither.
+        Raises ``Unauthorized`` where it is neither, ``BadRequest`` where all attempts are spent.
         """
         credential = call.wire.credential(call.request)
         is_bearer = credential is not None and credential.source == "bearer"
@@ -195,8 +208,10 @@ class TwoFactorPlugin(Plugin):
                 PendingSignIn,
                 token_key=in_(keys),
                 expires_at=gt(self.context.clock()),
-                attempts=lt(ATTEMPTS_PER_SIGN_IN),
             )
+            if sign_in and sign_in.attempts >= ATTEMPTS_PER_SIGN_IN:
+                call.clear_plugin_cookie(COOKIE)
+                raise spent()
             user = sign_in and await self.context.users.find(sign_in.user_id)
             if sign_in and user:
                 return Pending(sign_in, user)
@@ -207,7 +222,14 @@ class TwoFactorPlugin(Plugin):
         return SignedInAlready(principal)
 
     async def _verify(
-        self, call: Call, who: Pending | SignedInAlready, check: Check, trust_device: bool
+        self,
+        call: Call,
+        who: Pending | SignedInAlready,
+        check: Check,
+        trust_device: bool,
+        *,
+        wrong: str = "INVALID_CODE",
+        begins_session: bool = True,
     ) -> SignedIn:
         """Pay for an attempt; if the code is right, spend it together with what it opens."""
         sign_in = who.sign_in if isinstance(who, Pending) else None
@@ -224,7 +246,11 @@ class TwoFactorPlugin(Plugin):
                     await verbs.update(User, {"two_factor_enabled": True}, id=who.user.id)
         if not is_right:
             await self._failed(call, who.user.id)
-            raise Unauthorized("The code is wrong", "INVALID_CODE")
+            raise Unauthorized("The code is wrong", wrong)
+        if not begins_session:
+            if sign_in is not None:
+                call.clear_plugin_cookie(COOKIE)
+            return SignedIn(token=None, user=who.user)
         if isinstance(who, Pending):
             call.clear_plugin_cookie(COOKIE)
             session = await call.begin_session(who.user, remember=who.sign_in.remember)
@@ -293,13 +319,15 @@ class TwoFactorPlugin(Plugin):
         await self._ended_by(Change.TWO_FACTOR_DISABLED, caller)
         call.clear_plugin_cookie(DEVICE_COOKIE)
         session = await call.renew_session(caller)
-        return Renewed(success=True, token=session.token)
+        return Renewed(token=session.token)
 
     @post("/two-factor/get-totp-uri", access="session", takes_credentials=True)
     async def get_totp_uri(self, call: Call, body: WithPasswordForUri) -> TotpUri:
         """Show the secret again, for another authenticator app."""
         caller = await self._proven(call, body.password)
-        factor = await self._attempts.factor(caller.user.id, self.context.clock())
+        factor = await self._attempts.factor(
+            caller.user.id, self.context.clock(), missing="TOTP_NOT_ENABLED"
+        )
         uri = self._codes.uri(factor, caller.user.email)
         return TotpUri(totp_uri=uri, qr_code=_svg(uri, body.qr_code))
 
@@ -328,13 +356,17 @@ class TwoFactorPlugin(Plugin):
         """Trust a device no longer."""
         caller = await call.require()
         await self._devices.revoke(caller.user.id, body.id)
-        return Sent(success=True)
+        return Sent()
 
     async def read_backup_codes(self, user_id: str) -> list[str]:
         """A user's unused backup codes. For the application's own code only: no endpoint."""
         records = await self.context.database.find(BackupCode, user_id=user_id)
         opened = [self._codes.open_backup_code(record) for record in records]
         return [code for code in opened if code is not None]
+
+    @property
+    def _can_send(self) -> bool:
+        return self.send_otp_to is not None or self.context.mail.tells(MailKind.TWO_FACTOR_CODE)
 
     async def _proven(self, call: Call, password: str) -> Principal:
         """The caller, whose password this is. Raises ``Unauthorized`` and ``BadRequest``."""
@@ -351,6 +383,12 @@ class TwoFactorPlugin(Plugin):
         """Pending sign-ins and trusted devices that do not survive a change to their user."""
         if event.ending.challenges:
             await self.context.database.delete(PendingSignIn, user_id=event.user_id)
+        if event.change is Change.EMAIL_CLAIMED:  # the factor is that of whoever was there before
+            await self.context.database.delete(TwoFactor, user_id=event.user_id)
+            await self.context.database.delete(BackupCode, user_id=event.user_id)
+            await self.context.database.update(
+                User, {"two_factor_enabled": False}, id=event.user_id
+            )
         if event.ending.trusted_devices:
             await self._devices.revoke_all(event.user_id)
 
