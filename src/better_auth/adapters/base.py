@@ -147,6 +147,14 @@ class DatabaseAdapter(Verbs, Protocol):
     """The tables of the records that were bound."""
     on_change: Callable[[], None]
     """Called when the database tells of a change, where it does."""
+    on_wait: Callable[[str, float], None]
+    """Told the pool (``reading``, ``writing``) and the seconds it took until a connection of it
+    could be used; what needs none is not told."""
+
+    @property
+    def cache(self) -> SessionCache | None:
+        """The sessions in memory, if there are to be any."""
+        ...
 
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         """Learn the application's records (plugins' and the user's own fields included), and how
