@@ -130,6 +130,13 @@ TABLES = {
 """The rows of each table of ``docs/scaling.md``, by a pattern of their names."""
 
 
+PICTURES = {
+    "checks": ("Checks as a share of the bare application", "throughput"),
+    "growth": ("A check by stored sessions", "growth"),
+}
+"""What stands above a table, where it has been drawn."""
+
+
 def table(results: Results, pattern: str) -> str:
     """The rows whose names match, in Markdown."""
     keys = sorted(results.rows, key=_place)
@@ -152,6 +159,11 @@ def _place(key: str) -> tuple[int, int]:
     return order.index(key) if key in order else len(order), 0
 
 
+def _picture(name: str) -> str:
+    title, file = PICTURES.get(name, ("", ""))
+    return f"![{title}](img/{file}.svg)\n\n" if (DOCS / "img" / f"{file}.svg").exists() else ""
+
+
 def fill(text: str, results: Results) -> str:
     """``text`` with what stands between each pair of markers made anew."""
     for name, pattern in TABLES.items():
@@ -159,7 +171,7 @@ def fill(text: str, results: Results) -> str:
         if begin in text and end in text:
             before, _, rest = text.partition(begin)
             _, _, after = rest.partition(end)
-            text = f"{before}{begin}{table(results, pattern)}\n{end}{after}"
+            text = f"{before}{begin}{_picture(name)}{table(results, pattern)}\n{end}{after}"
     return text
 
 
@@ -171,7 +183,7 @@ def main() -> int:
     if not results.rows:
         print("nothing measured: python -m benchmarks --json FILE first", file=sys.stderr)
         return 1
-    if found := bars(results):
+    if len(found := bars(results)) > 1:
         save(draw_throughput(found), "throughput")
     if (growth := draw_growth(results)) is not None:
         save(growth, "growth")
