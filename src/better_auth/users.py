@@ -223,11 +223,13 @@ class UserManager:
         """Note that the address of ``user`` is theirs, by the link they asked for.
 
         The first time, sessions begun before end, but for ``current``: theirs who followed the
-        link. Raises ``UnprocessableEntity`` where the address was changed meanwhile.
+        link. Raises ``UnprocessableEntity`` (``USER_CHANGED``) where the address was verified, or
+        changed, meanwhile.
         """
         if user.email_verified:
             return user
-        user = await self.update(user, {"email_verified": True}, still={"email": user.email})
+        unproven = {"email": user.email, "email_verified": False}
+        user = await self.update(user, {"email_verified": True}, still=unproven)
         await self._sessions.end_after(Change.EMAIL_VERIFIED, user.id, current=current)
         await self._events.emit(EmailVerified(user))
         return user
@@ -239,17 +241,29 @@ class UserManager:
         While nobody had proven it, anybody may have made the user and waited for its owner. So
         the first proof ends all sessions, and takes every account (password included) but those
         with an id in ``keep``. Nothing changes for an address that was proven before. Raises
-        ``UnprocessableEntity`` where the address was changed meanwhile.
+        ``UnprocessableEntity`` (``USER_CHANGED``) where the address was changed meanwhile.
         """
         if user.email_verified:
             return user
-        accounts = await self._database.find(Account, user_id=user.id)
-        others = [account.id for account in accounts if account.id not in keep]
-        taken = await self._database.take(Account, id=in_(others)) if others else []
-        user = await self.update(user, {"email_verified": True}, still={"email": user.email})
+        changes = await self._changes(user, {"email_verified": True})
+        unproven = {"email": user.email, "email_verified": False}
+        # First, so that who is interrupted between leaves an address that is still unproven.
+        await self._sessions.revoke_all(user.id)
+        async with self._database.transaction() as verbs:
+            is_first = await verbs.update(User, changes, id=user.id, **unproven)
+            accounts = await verbs.find(Account, user_id=user.id) if is_first else []
+            others = [account for account in accounts if account.id not in keep]
+            await verbs.delete(Account, id=in_([account.id for account in others]))
+        if not is_first:  # somebody else came first, with a proof too
+            found = await self.find(user.id)
+            if found is None or found.email != user.email or not found.email_verified:
+                raise _changed()
+            return found
+        user = user.revised(changes)
+        await self._events.emit(UserUpdated(user, changes))
         await self._sessions.end_after(Change.EMAIL_CLAIMED, user.id)
-        if taken:
-            await self._events.emit(AccountsDeleted(user.id, taken))
+        if others:
+            await self._events.emit(AccountsDeleted(user.id, others))
         await self._events.emit(EmailVerified(user))
         return user
 
@@ -262,17 +276,21 @@ class UserManager:
         (by field name) is not true any more (``USER_CHANGED``), and what plugins' unique fields
         raise.
         """
-        wanted = {**changes, "updated_at": self._clock()}
-        wanted = (await self._events.emit(UserUpdating(user, wanted))).changes
+        wanted = await self._changes(user, changes)
         try:
             changed = await self._database.update(User, wanted, id=user.id, **(still or {}))
         except UniqueViolation:
             raise await self._conflict(user.revised(wanted)) from None
         if still and not changed:
-            raise UnprocessableEntity("The user was changed meanwhile", "USER_CHANGED")
+            raise _changed()
         user = user.revised(wanted)
         await self._events.emit(UserUpdated(user, wanted))
         return user
+
+    async def _changes(self, user: User, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """What is to be written of ``user``, as handlers of ``UserUpdating`` have it."""
+        wanted = {**changes, "updated_at": self._clock()}
+        return (await self._events.emit(UserUpdating(user, wanted))).changes
 
     async def _conflict(self, user: User) -> AuthError:
         """What to say of ``user``, of whom the database holds a value for another already."""
@@ -290,3 +308,7 @@ class UserManager:
             return False
         await self._events.emit(UserDeleted(user))
         return True
+
+
+def _changed() -> UnprocessableEntity:
+    return UnprocessableEntity("The user was changed meanwhile", "USER_CHANGED")

@@ -24,10 +24,16 @@ from better_auth.plugins.email_password import not_blank
 from better_auth.users import LONGEST_PASSWORD
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """What is left out stays as it is: no default says what it becomes."""
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
 class UpdateUser(Input):
     """What is to be different. An application's own ``User`` fields join these."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_defaults)
 
     name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(not_blank)] = ""
     image: str | None = Field(default=None, max_length=2048)
@@ -36,7 +42,7 @@ class UpdateUser(Input):
 class UpdateSession(Input):
     """What is to be different: the session fields that plugins let users set."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_defaults)
 
 
 class UpdatedSession(Fields):
