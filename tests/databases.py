@@ -9,9 +9,11 @@ databases (MySQL, MariaDB) may be made and dropped.
 
 import asyncio
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -50,36 +52,45 @@ def new_database(kind: str) -> Iterator[str]:
         case "sqlite":
             yield "sqlite://"
         case "postgresql":
-            _in_postgresql(f'CREATE SCHEMA "{name}"')
+            _postgresql().execute(f'CREATE SCHEMA "{name}"')
             try:
                 yield f"{POSTGRESQL}?search_path={name}"
             finally:
-                _in_postgresql(f'DROP SCHEMA "{name}" CASCADE')
+                _postgresql().execute(f'DROP SCHEMA "{name}" CASCADE')
         case "mysql":
             # Case-insensitive by default, as most are; our tables must not depend on it.
-            _in_mysql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+            _mysql().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
             try:
                 url = sa.make_url(MYSQL).set(database=name)
                 yield url.render_as_string(hide_password=False)
             finally:
-                _in_mysql(f"DROP DATABASE {name}")
+                _mysql().execute(f"DROP DATABASE {name}")
         case _:
             raise ValueError(f"no kind of database: {kind}")
 
 
-def _in_postgresql(statement: str) -> None:
-    async def work() -> None:
-        connection = await asyncpg.connect(POSTGRESQL, timeout=5)
-        await connection.execute(statement)
-        await connection.close()
+class _Postgresql:
+    """One connection for making and dropping, in an event loop of its own."""
 
-    asyncio.run(work())
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._connection = self._run(asyncpg.connect(POSTGRESQL, timeout=5))
+
+    def execute(self, statement: str) -> None:
+        self._run(self._connection.execute(statement))
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
 
-def _in_mysql(statement: str) -> None:
+_postgresql = cache(_Postgresql)
+
+
+@cache
+def _mysql() -> Any:
     url = sa.make_url(MYSQL)
     connection = pymysql.connect(
         host=url.host, port=url.port or 3306, user=url.username, password=url.password or ""
     )
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement)
+    return connection.cursor()

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,21 +123,56 @@ def serve(app: Any, **options: Any) -> Iterator[str]:
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     options = {"log_level": "warning", "proxy_headers": False, "lifespan": "on", **options}
-    server = uvicorn.Server(uvicorn.Config(app, **options))
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
-    )
+    server = PromptServer(uvicorn.Config(app, **options))
+    thread = threading.Thread(target=lambda: server.run_on(listener), daemon=True)
     thread.start()
     try:
-        origin = f"http://127.0.0.1:{port}"
-        while thread.is_alive() and not server.started:
-            thread.join(0.005)
+        server.begun.wait(60)
         assert server.started, "the server did not start"
-        yield origin
+        yield f"http://127.0.0.1:{port}"
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(10)
         listener.close()
+
+
+class PromptServer(uvicorn.Server):
+    """uvicorn, which looks up ten times a second whether it shall end, told at once instead."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.begun = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
+
+    def run_on(self, listener: socket.socket) -> None:
+        """Serve on ``listener`` until :meth:`stop`."""
+        try:
+            asyncio.run(self.serve(sockets=[listener]))
+        finally:
+            self.begun.set()
+
+    def stop(self) -> None:
+        """End soon; from any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._over.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.on_tick(0)  # the Date header
+        self.begun.set()
+        await self._over.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        while state.connections or state.tasks:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.001)
+        await self.lifespan.shutdown()
 
 
 class LoopKeeper:

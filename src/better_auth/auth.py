@@ -11,28 +11,24 @@ from pydantic import create_model
 from pydantic.fields import FieldInfo
 
 from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
+from better_auth.adapters.layout import layout_for
 from better_auth.clock import Clock, utc_now
-from better_auth.config import AuthConfig
-from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import AuthError, ConfigurationError, MissingExtra
+from better_auth.config import AuthConfig, WireName, mount_path
+from better_auth.crypto import CookieSigner, Keyring, PasswordHasher
+from better_auth.errors import ConfigurationError
 from better_auth.events import Event, EventBus
 from better_auth.http.addresses import ClientAddress
-from better_auth.http.app import AuthApp, error_response, unforeseen
-from better_auth.http.asgi import (
-    AsgiApp,
-    AsgiHandler,
-    Receive,
-    Scope,
-    Send,
-    request_from,
-    send_response,
-)
-from better_auth.http.call import Call, Context
+from better_auth.http.app import AuthApp
+from better_auth.http.asgi import AsgiApp, AsgiHandler, Receive, Scope, Send, request_from
+from better_auth.http.call import Call, Context, VisitCall
 from better_auth.http.endpoints import Endpoint
+from better_auth.http.guards import RateLimiter
 from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
-from better_auth.http.wire import NativeWire
+from better_auth.http.serving import Served, with_cors
+from better_auth.http.wire import NativeWire, Wire
+from better_auth.http.wire.javascript import JavascriptWire
 from better_auth.mail import Mailer, MailProvider, provider_from_url
 from better_auth.models import (
     Account,
@@ -45,7 +41,8 @@ from better_auth.models import (
     Verification,
 )
 from better_auth.plugins.base import Plugin
-from better_auth.plugins.core import LIVENESS, CorePlugin
+from better_auth.plugins.core import CorePlugin
+from better_auth.plugins.shared_database import SharedDatabasePlugin
 from better_auth.proofs import Proofs
 from better_auth.sessions import SessionManager, TokenVault
 from better_auth.users import UserManager
@@ -89,11 +86,15 @@ class BetterAuth(Generic[UserT]):
         config.check()
         self.config = config
         self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
+        is_shared = config.share_database_with_typescript
+        if is_shared:
+            self.plugins.insert(1, SharedDatabasePlugin(plugins))
         self._refuse_twins()
         self.events = EventBus()
         self.database = _adapter(database or config.database_url, config)
         self._records = self._extended_records(user_model)
-        self.database.bind(list(self._records.values()))
+        layout = layout_for(config.database_names, with_typescript=is_shared)
+        self.database.bind(list(self._records.values()), layout)
         self._own_user_fields = {
             name: field
             for name, field in user_model.model_fields.items()
@@ -103,10 +104,17 @@ class BetterAuth(Generic[UserT]):
         for plugin in self.plugins:
             plugin.bind(self.context)
             plugin.listen(self.events)
-        self._app = AuthApp(self.context, self._endpoints(), self.context.wire)
-        self._asgi: AsgiApp = AsgiHandler(self._app, config.base_path, config.max_body_size)
-        if config.cors.enabled:
-            self._asgi = self._with_cors(self._asgi)
+        self._wires: dict[WireName, Wire] = {config.wire: self.context.wire}
+        self._limiter = (
+            RateLimiter(config.rate_limit, self.context.addresses)
+            if config.rate_limit.enabled
+            else None
+        )
+        self._app = AuthApp(self.context, self._endpoints(), self.context.wire, self._limiter)
+        beside = config.javascript_path and self._handler("javascript", config.javascript_path)
+        handler = AsgiHandler(self._app, config.base_path, config.max_body_size, beside or None)
+        self._asgi = with_cors(handler, config)
+        self._served = Served(self, self._asgi)
         self._started = False
         self._starting = asyncio.Lock()
         self._purging: asyncio.Task[None] | None = None
@@ -167,9 +175,42 @@ class BetterAuth(Generic[UserT]):
     def call_from(self, scope: Scope) -> Call:
         """A call with the headers of a request (or WebSocket) of another ASGI application.
 
-        ``await call.principal()`` then says who is there; ``call.cookies`` must reach the client.
+        ``await call.principal()`` then says who is there, by the cookie of whichever wire is
+        served; ``call.cookies`` must reach the client.
         """
-        return Call(self.context, request_from(scope), self.context.wire)
+        if len(self._wires) == 1:
+            return Call(self.context, request_from(scope), self.context.wire)
+        return VisitCall(self.context, request_from(scope), list(self._wires.values()))
+
+    def app(self, *, wire: WireName, base_path: str) -> AsgiApp:
+        """The same application at another path, in another look: an ASGI app to mount there.
+
+        >>> app.mount("/api/auth", auth.app(wire="javascript", base_path="/api/auth"))
+
+        Sessions, users and rate limits are those of this application; from then on its
+        ``CurrentSession`` knows the cookie of ``wire`` too. Raises ``ConfigurationError`` for a
+        path that is none.
+        """
+        try:
+            path = mount_path(base_path)
+        except ValueError as error:
+            raise ConfigurationError(f"base_path {error}") from None
+        return Served(self, with_cors(self._handler(wire, path), self.config))
+
+    def _handler(self, name: WireName, base_path: str) -> AsgiHandler:
+        wire = self._wires.get(name) or make_wire(
+            name, self.config, self.context.clock, self.context.keyring
+        )
+        if any(
+            other is not wire and other.session_cookie_name == wire.session_cookie_name
+            for other in self._wires.values()
+        ):
+            raise ConfigurationError(
+                f"session.cookie_name: {wire.session_cookie_name} is the {name} wire's cookie"
+            )
+        self._wires[name] = wire
+        app = AuthApp(self.context, self._endpoints(), wire, self._limiter)
+        return AsgiHandler(app, base_path, self.config.max_body_size)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of all endpoints."""
@@ -178,7 +219,7 @@ class BetterAuth(Generic[UserT]):
             self._app.table.endpoints,
             {"User": self._records["user"], "Session": self._records["session"]},
             server=(config.base_url or "") + config.base_path or "/",
-            cookie_name=config.session.cookie_name,
+            cookie_name=self.context.wire.session_cookie_name,
             version=own_version(),
         )
 
@@ -196,8 +237,7 @@ class BetterAuth(Generic[UserT]):
             elif await self.database.pending_migration():
                 raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
             await self.database.connect()
-            if isinstance(self.database, SqlDatabaseAdapter):
-                self.database.on_change = self.sessions.revocations.nudge
+            self.database.on_change = self.sessions.revocations.nudge
             for plugin in self.plugins:
                 await plugin.start()
             if self.config.session.purge_interval is not None:
@@ -242,42 +282,10 @@ class BetterAuth(Generic[UserT]):
             await self.start()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if self._started or await self._started_lazily(scope["path"], send):
-                await self._asgi(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._serve_lifespan(receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _started_lazily(self, path: str, send: Send) -> bool:
-        """Start at the first request; where that fails, the request is answered so.
-
-        Whether the process is alive is answered without: a database that is down is no reason to
-        restart it.
-        """
-        if path.endswith(LIVENESS):
-            return True
-        try:
-            await self.start()
-        except Exception as error:
-            logger.exception("starting failed")
-            known = error if isinstance(error, AuthError) else unforeseen()
-            await send_response(error_response(known), send)
-        return self._started
-
-    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self.start()
-        except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.stop()
-        await send({"type": "lifespan.shutdown.complete"})
+        if self._started and scope["type"] == "http":
+            await self._asgi(scope, receive, send)
+        else:
+            await self._served(scope, receive, send)
 
     async def _purge_until_stopped(self) -> None:
         interval = self.config.session.purge_interval
@@ -339,6 +347,7 @@ class BetterAuth(Generic[UserT]):
             memory_cost=config.password.memory_cost,
             time_cost=config.password.time_cost,
             parallelism=config.password.parallelism,
+            scheme="scrypt" if config.share_database_with_typescript else "argon2",
         )
         return Context(
             config=config,
@@ -351,26 +360,18 @@ class BetterAuth(Generic[UserT]):
             users=UserManager(self.database, sessions, self.events, clock, passwords, user_model),
             origins=TrustedOrigins(config.base_url, config.trusted_origins),
             addresses=ClientAddress(config.proxy_networks()),
-            wire=NativeWire(config.session, clock),
+            wire=make_wire(config.wire, config, clock, keyring),
             mail=mail,
             proofs=Proofs(self.database, keyring, clock),
             own_user_fields=self._own_user_fields,
         )
 
-    def _with_cors(self, app: AsgiApp) -> AsgiApp:
-        try:
-            from starlette.middleware.cors import CORSMiddleware  # an optional extra
-        except ImportError:
-            raise MissingExtra("cors.enabled", "starlette") from None
-        cors = self.config.cors
-        return CORSMiddleware(
-            app,
-            allow_origins=cors.allow_origins or self.config.trusted_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-            allow_credentials=True,
-            max_age=int(cors.max_age.total_seconds()),
-        )
+
+def make_wire(name: WireName, config: AuthConfig, clock: Clock, keyring: Keyring) -> Wire:
+    """The look called ``name``."""
+    if name == "javascript":
+        return JavascriptWire(config.session, clock, keyring, CookieSigner(config.secret_values()))
+    return NativeWire(config.session, clock)
 
 
 def _settable_fields(plugins: Sequence[Plugin]) -> dict[str, FieldInfo]:
@@ -397,8 +398,6 @@ def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> Data
         )
     cache = config.session.cache
     if cache.enabled:
-        if not isinstance(database, SqlDatabaseAdapter):
-            raise ConfigurationError("session.cache: this database cannot tell what changes")
         database.enable_cache(
             SessionCache(
                 max_entries=cache.max_entries,

@@ -10,7 +10,7 @@ import os
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from better_auth.clock import parse_seconds
 from better_auth.errors import ConfigurationError
+from better_auth.names import Names
 
 ENVIRONMENT_PREFIX = "BETTER_AUTH_"
 
@@ -41,6 +42,9 @@ KNOWN_SECRETS = frozenset(
 """Secrets that stand in public documentation, and so are none."""
 
 MINIMUM_SECRET_LENGTH = 32
+
+WireName: TypeAlias = Literal["native", "javascript"]
+"""The looks there are; see ``better_auth.http.wire``."""
 
 Duration = Annotated[timedelta, BeforeValidator(parse_seconds)]
 
@@ -127,7 +131,12 @@ class SessionConfig(Section):
 
     cache: CacheConfig = Field(default_factory=CacheConfig)
 
+    defer_refresh: bool = False
+    """On the JavaScript wire: reading a session never extends it, ``POST /get-session`` does."""
+
     cookie_name: str = "better-auth.session-token"
+    cookie_prefix: str = "better-auth"
+    """What the names of all other cookies begin with: plugins', and the JavaScript wire's."""
     cookie_secure: bool = True
     cookie_http_only: bool = True
     cookie_same_site: SameSite = SameSite.LAX
@@ -148,7 +157,7 @@ class SessionConfig(Section):
             raise ValueError("must not be negative")
         return value
 
-    @field_validator("cookie_name")
+    @field_validator("cookie_name", "cookie_prefix")
     @classmethod
     def _is_token(cls, value: str) -> str:
         if not value or not all(
@@ -229,7 +238,13 @@ class AuthConfig(Section):
     """The current secret first, then older ones that are still recognised."""
     mode: Literal["development", "production"] = "development"
     """``production`` turns every helpful fallback of the server into a refusal to start."""
+    wire: WireName = "native"
+    """How cookies and answers look: the session page's way, or as the official JavaScript client
+    expects."""
     base_path: str = "/auth"
+    """``/api/auth`` where ``wire`` is ``javascript`` and nothing else is said."""
+    javascript_path: str | None = None
+    """Where the JavaScript wire is served besides ``base_path``; None (or empty): nowhere."""
     base_url: str | None = None
     """Where browsers reach the application, for example ``https://app.example.com``."""
     database_url: str | None = Field(default=None, repr=False)
@@ -237,6 +252,10 @@ class AuthConfig(Section):
     """Connections for reading, and as many for writing; SQLite has its own numbers."""
     database_patience: Duration = timedelta(seconds=3)
     """How long a connection or statement may take before the database counts as unavailable."""
+    database_names: Names = Field(default_factory=Names)
+    """What tables and columns are called, where not as the library calls them."""
+    share_database_with_typescript: bool = False
+    """The database is also a better-auth server's in TypeScript: docs/databases.md."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
     trusted_origins: StringList = []
@@ -258,13 +277,21 @@ class AuthConfig(Section):
             settings["secret"] = secret
         super().__init__(**settings)
 
-    @field_validator("base_path")
+    @field_validator("javascript_path", mode="before")
     @classmethod
-    def _is_path(cls, value: str) -> str:
-        value = "/" + value.strip("/")
-        if "//" in value or any(c in value for c in "?#{}"):
-            raise ValueError("must be a plain path such as /auth")
-        return "" if value == "/" else value
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("base_path", "javascript_path")
+    @classmethod
+    def _is_path(cls, value: str | None) -> str | None:
+        return None if value is None else mount_path(value)
+
+    @model_validator(mode="after")
+    def _path_of_wire(self) -> Self:
+        if "base_path" not in self.model_fields_set:
+            self.__dict__["base_path"] = "/api/auth" if self.wire == "javascript" else "/auth"
+        return self
 
     @field_validator("base_url")
     @classmethod
@@ -329,7 +356,18 @@ class AuthConfig(Section):
         Raises ``ConfigurationError``.
         """
         self.secret_values()
+        if self.javascript_path == self.base_path:
+            raise ConfigurationError("javascript_path and base_path are the same")
         session = self.session
+        if self.share_database_with_typescript:
+            if (
+                "sealed"
+                in session.model_dump(include={"token_storage"}, exclude_unset=True).values()
+            ):
+                raise ConfigurationError(
+                    "share_database_with_typescript needs session.token_storage plain"
+                )
+            session.token_storage = "plain"
         if session.cookie_same_site is SameSite.NONE and not session.cookie_secure:
             raise ConfigurationError(
                 "session.cookie_same_site None needs session.cookie_secure: browsers drop it else"
@@ -384,6 +422,15 @@ class EnvironmentConfig(AuthConfig, BaseSettings):
         return env_settings, init_settings
 
 
+def mount_path(text: str) -> str:
+    """``text`` as the path that endpoints are below: with a slash before it and none after, empty
+    for the root. Raises ``ValueError``."""
+    path = "/" + text.strip("/")
+    if "//" in path or any(c in path for c in "?#{}"):
+        raise ValueError("must be a plain path such as /auth")
+    return "" if path == "/" else path
+
+
 def _is_setting(path: list[str], section: type[BaseModel] = AuthConfig) -> bool:
     """Whether ``path`` names a field, section by section."""
     name, *rest = path
@@ -393,7 +440,7 @@ def _is_setting(path: list[str], section: type[BaseModel] = AuthConfig) -> bool:
     kind = field.annotation
     if not rest:
         return True
-    return isinstance(kind, type) and issubclass(kind, Section) and _is_setting(rest, kind)
+    return isinstance(kind, type) and issubclass(kind, BaseModel) and _is_setting(rest, kind)
 
 
 def explain(error: ValidationError) -> str:

@@ -15,6 +15,7 @@ from better_auth.plugins import (
     EmailPasswordPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
     UsernamePlugin,
 )
 from tests.conftest import Site
@@ -132,6 +133,24 @@ def test_a_display_name_that_is_a_username_becomes_it(named: Site) -> None:
     assert (user["username"], user["displayUsername"]) == (None, "Ada Lovelace")
     user = named.browser().sign_up("c@example.com", username="ada", displayUsername="A!").json()
     assert (user["user"]["username"], user["user"]["displayUsername"]) == ("ada", "A!")
+
+
+def test_changing_it_by_oneself(site_with: MakeSite) -> None:
+    """``/update-user`` takes both names, asks the same of them, and clears by null."""
+    site = site_with(plugins=[*plugins(), UserManagementPlugin()])
+    site.user("other@example.com", fields={"username": "taken"})
+    browser = site.browser()
+    browser.sign_up(username="ada")
+    changed = browser.post("/update-user", {"username": "Count.Ess", "displayUsername": "C."})
+    assert changed.json() == {"status": True}
+    user = browser.get("/get-session").json()["user"]
+    assert (user["username"], user["displayUsername"]) == ("count.ess", "C.")
+    for wrong, code in [("TAKEN", "USERNAME_IS_ALREADY_TAKEN"), ("x y z", "INVALID_USERNAME")]:
+        refused = browser.post("/update-user", {"username": wrong})
+        assert (refused.status_code, refused.json()["code"]) == (400, code)
+    assert sign_in(site.browser(), "COUNT.ess").status_code == 200
+    assert browser.post("/update-user", {"username": None}).status_code == 200
+    assert browser.get("/get-session").json()["user"]["username"] is None
 
 
 def test_changing_it(site_with: MakeSite) -> None:

@@ -339,6 +339,22 @@ def test_migration(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a.db").stat().st_mode) == 0o600
 
 
+def test_rows_that_forbid_an_index(tmp_path: Path) -> None:
+    """A unique index that rows already there violate is refused by its statement."""
+    path = tmp_path / "a.db"
+
+    async def work() -> None:
+        async with opened(SqlDatabaseAdapter(f"sqlite:///{path}")) as db:
+            await db.insert(user(1))
+            with sqlite3.connect(path) as connection:
+                connection.execute("DROP INDEX uq_user_email")
+            await db.insert(user(2, email="u1@example.com"))
+            with pytest.raises(ConfigurationError, match="uq_user_email"):
+                await db.migrate()
+
+    asyncio.run(work())
+
+
 def test_other_tables_are_left_alone(tmp_path: Path) -> None:
     """A migration adds; it does not touch what it does not know."""
     path = tmp_path / "a.db"

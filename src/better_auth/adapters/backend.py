@@ -13,23 +13,22 @@ from better_auth.adapters.session_cache import SessionCache
 Row: TypeAlias = Sequence[Any]
 """A row as the driver gives it."""
 
-HotRead = Callable[[str], Row | None]
-"""Runs one prepared statement for one key at once and answers its raw row, or None."""
-
 AsyncHotRead = Callable[[str], Awaitable[Row | None]]
-"""The same over a network."""
+"""Runs one prepared statement for one key and answers its raw row, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A way past the engine for one statement, on the event loop's own thread.
+    """A way past the engine, for statements written out and parameters as the driver has them.
 
-    ``version`` answers what is another value as soon as anybody has committed anything.
-    Both raise ``DatabaseBusy``.
+    ``read`` answers the rows at once, on the event loop's own thread; ``version`` what is another
+    value as soon as anybody has committed anything. Both raise ``DatabaseBusy``. ``write`` runs a
+    statement that is committed by itself. All raise what the driver raises.
     """
 
-    read: HotRead
+    read: Callable[[str, Sequence[Any]], list[Row]]
     version: Callable[[], object]
+    write: Callable[[str, Sequence[Any]], Awaitable[None]]
 
 
 class DatabaseBusy(Exception):
@@ -47,8 +46,10 @@ class Feed(Protocol):
         """Stop listening; the cache believes nothing from then on."""
         ...
 
-    async def missing(self, connection: AsyncConnection) -> list[str]:
-        """The statements that teach the database to tell; none: it does."""
+    async def missing(
+        self, connection: AsyncConnection, sessions: sa.Table, users: sa.Table
+    ) -> list[str]:
+        """The statements that teach the database to tell of these tables; none: it does."""
         ...
 
 
@@ -65,16 +66,20 @@ class Backend(Protocol):
     returns_deleted: bool
     """Whether ``DELETE ... RETURNING`` with a limited subquery is understood."""
 
+    def committing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection of ``writing``; what is done on it is committed at the end."""
+        ...
+
     async def begin_writing(self, connection: AsyncConnection) -> None:
-        """Start a transaction that will write, on a connection of ``writing``."""
+        """Start a transaction that will write, on a connection given by :meth:`committing`."""
         ...
 
     def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that may take its time, and keeps other hosts that migrate waiting."""
         ...
 
-    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> Shortcut | None:
-        """``statement`` by ``key`` as functions that bypass the engine, if that can be."""
+    def shortcut(self) -> Shortcut | None:
+        """A way past the engine, if there is one."""
         ...
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead | None:

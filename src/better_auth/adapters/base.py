@@ -8,11 +8,14 @@ Every writing verb says how many rows it changed (or returns the row it took), s
 needs to know who won a race asks the statement itself and never reads before writing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from better_auth.adapters.layout import Layout
+from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
 
 R = TypeVar("R", bound=Record)
@@ -138,12 +141,24 @@ class Verbs(Protocol):
 class DatabaseAdapter(Verbs, Protocol):
     """A database behind the library."""
 
-    def bind(self, models: Sequence[type[Record]]) -> None:
-        """Learn the application's records (plugins' and the user's own fields included).
+    on_change: Callable[[], None]
+    """Called when the database tells of a change, where it does."""
+
+    def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
+        """Learn the application's records (plugins' and the user's own fields included), and how
+        they lie in the database.
 
         Called once, when ``BetterAuth`` is built. A base record and the subclass that extends it
         name the same table, and whichever of the two a verb is given, rows come back as the
-        most derived.
+        most derived. Raises ``ConfigurationError`` for a layout that does not fit the records.
+        """
+        ...
+
+    def enable_cache(self, cache: SessionCache, listen_url: str | None = None) -> None:
+        """Keep sessions in ``cache`` and it right.
+
+        ``listen_url`` is where notifications come from, if not from the database's own URL.
+        Raises ``ConfigurationError`` where the database cannot tell what changes.
         """
         ...
 
@@ -172,6 +187,10 @@ class DatabaseAdapter(Verbs, Protocol):
 
     async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
         """The hot read: the session found by its key, together with its user, in one query."""
+        ...
+
+    async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:
+        """The user's sessions that have not ended by ``now``, newest first."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Verbs]:

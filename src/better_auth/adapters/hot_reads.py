@@ -9,27 +9,31 @@ is gone with the very next read.
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from better_auth.adapters.backend import HotRead, Row
-
 T = TypeVar("T")
 
 REMEMBERED = 4096
-"""Rows kept at most, some 5 KB each."""
+"""Sessions kept at most, some 5 KB each with their users."""
+
+REMEMBERED_LISTINGS = 256
+"""Users whose sessions are kept at most."""
 
 
 class HotReads(Generic[T]):
-    """One prepared read by key, made into a ``T``, and what it found lately.
+    """One prepared read by key, and what it found lately.
 
     A ``T`` is shared by all who ask while nothing changes, so it must be immutable; where it is
     not, give no ``version``, and every call reads.
     """
 
     def __init__(
-        self, read: HotRead, make: Callable[[Row], T], version: Callable[[], object] | None
+        self,
+        read: Callable[[str], T | None],
+        version: Callable[[], object] | None,
+        remembered: int = REMEMBERED,
     ) -> None:
         self._read = read
-        self._make = make
         self._version = version
+        self._remembered = remembered
         self._seen: object = None
         self._found: dict[str, T] = {}
 
@@ -46,17 +50,15 @@ class HotReads(Generic[T]):
     def get(self, key: str) -> T | None:
         """What is under ``key`` now. Raises ``DatabaseBusy`` and what the driver raises."""
         if self._version is None:
-            row = self._read(key)
-            return None if row is None else self._make(row)
+            return self._read(key)
         version = self._version()
         if version != self._seen:
             self._found.clear()
             self._seen = version
-        row = self._read(key)
-        if row is None:
+        found = self._read(key)
+        if found is None:
             return None
-        found = self._make(row)
-        if len(self._found) >= REMEMBERED:
+        if len(self._found) >= self._remembered:
             del self._found[next(iter(self._found))]
         self._found[key] = found  # at least as new as the version seen: it may only live shorter
         return found

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from better_auth.adapters.network import NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
@@ -25,7 +26,7 @@ _MIGRATION_PATIENCE = 60
 """Seconds to wait while another host migrates."""
 
 
-class MySqlBackend:
+class MySqlBackend(NetworkBackend):
     """Engines for one MySQL or MariaDB database."""
 
     errors: tuple[type[Exception], ...] = (pymysql.err.Error,)
@@ -34,30 +35,13 @@ class MySqlBackend:
     def __init__(self, url: sa.URL, *, pool_size: int, patience: float) -> None:
         """``url``: ``mysql://`` or ``mariadb://``, its query as aiomysql understands it."""
         query = {"charset": "utf8mb4", **url.query}
-        self._url = url.set(drivername="mysql+aiomysql", query=query)
-        self.patience: float | None = patience
-        self.reading = self._engine(
-            pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
-        )
-        self.writing = self._engine(pool_size, isolation_level="READ COMMITTED")
-
-    def _engine(self, pool_size: int, **options: Any) -> AsyncEngine:
-        return create_async_engine(
-            self._url,
-            connect_args={
-                "connect_timeout": self.patience,
-                "init_command": "SET time_zone = '+00:00'",
-            },
-            hide_parameters=True,  # an error's text reaches the log
+        super().__init__(
+            url.set(drivername="mysql+aiomysql", query=query),
+            {"connect_timeout": patience, "init_command": "SET time_zone = '+00:00'"},
             pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=self.patience,
-            pool_pre_ping=True,
-            **options,
+            patience=patience,
+            isolation_level="READ COMMITTED",
         )
-
-    async def begin_writing(self, connection: AsyncConnection) -> None:
-        """A transaction has begun already."""
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
@@ -71,9 +55,6 @@ class MySqlBackend:
             finally:
                 await connection.execute(sa.select(sa.func.release_lock(_MIGRATION_LOCK)))
 
-    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
-        """Nothing here answers without a round trip."""
-
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The engine's way is the driver's."""
 
@@ -84,7 +65,3 @@ class MySqlBackend:
             "session.cache: MySQL and MariaDB cannot tell what changes; "
             "without the cache every check asks the database"
         )
-
-    async def close(self) -> None:
-        await self.reading.dispose()
-        await self.writing.dispose()

@@ -14,10 +14,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from better_auth.adapters.backend import AsyncHotRead, Row
+from better_auth.adapters.network import NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.errors import MissingExtra
 
@@ -38,7 +39,7 @@ _MIGRATION_LOCK = 0x6265_7474_6572
 """What migrating hosts take turns by: "better", so that it is no other program's number."""
 
 
-class PostgresBackend:
+class PostgresBackend(NetworkBackend):
     """Engines and hot read for one PostgreSQL database."""
 
     errors: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -48,34 +49,19 @@ class PostgresBackend:
         """``url``: ``postgresql://``, its query as asyncpg understands it (``sslmode`` and so on;
         unknown names are settings of the server, such as ``search_path``)."""
         self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self.patience: float | None = patience
-        # Statements by themselves need no transaction, and so no BEGIN, COMMIT or ROLLBACK.
-        self.reading = self._engine(
-            pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
-        )
-        self.writing = self._engine(pool_size)
-        self._hot: HotReader | None = None
-
-    def _engine(self, pool_size: int, **options: Any) -> AsyncEngine:
-        return create_async_engine(
+        super().__init__(
             "postgresql+asyncpg://",
-            connect_args={"async_creator_fn": self.connection},
-            hide_parameters=True,  # an error's text reaches the log
+            {"async_creator_fn": self.connection},
             pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=self.patience,
-            pool_pre_ping=True,
-            **options,
+            patience=patience,
         )
+        self._hot: HotReader | None = None
 
     async def connection(self, *_arguments: object, **_options: object) -> Any:
         """A new connection of asyncpg's own."""
         return await asyncpg.connect(
             self._dsn, timeout=self.patience, command_timeout=self.patience
         )
-
-    async def begin_writing(self, connection: AsyncConnection) -> None:
-        """A transaction has begun already."""
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
@@ -90,9 +76,6 @@ class PostgresBackend:
         async with engine.begin() as connection:
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             yield connection
-
-    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
-        """Nothing here answers without a round trip."""
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead:
         keys = sa.bindparam("keys", type_=ARRAY(sa.String))
@@ -120,8 +103,7 @@ class PostgresBackend:
         if self._hot is not None:
             self._hot.close()
             self._hot = None
-        await self.reading.dispose()
-        await self.writing.dispose()
+        await super().close()
 
 
 class HotReader:

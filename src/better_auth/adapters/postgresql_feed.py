@@ -16,8 +16,8 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from better_auth.adapters.schema import shortened
 from better_auth.adapters.session_cache import Name, SessionCache
-from better_auth.models import Session, User
 
 logger = logging.getLogger("better_auth.database")
 
@@ -31,8 +31,16 @@ _CHANNEL = "'better_auth_' || left(md5({schema}), 16)"
 _IN_ONE_NOTIFICATION = 100
 """Ids of at most 65 bytes; a notification may hold 8000."""
 
-_FUNCTION = f"""\
-CREATE OR REPLACE FUNCTION better_auth_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+
+def _function_of(id_column: str) -> str:
+    """The name of the trigger function for tables whose ids are in this column."""
+    return "better_auth_changed" if id_column == "id" else f"better_auth_changed_{id_column}"
+
+
+def _function_statement(id_column: str) -> str:
+    """What makes it."""
+    return f"""\
+CREATE OR REPLACE FUNCTION "{_function_of(id_column)}"() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     channel text := {_CHANNEL.format(schema="TG_TABLE_SCHEMA")};
     names text;
@@ -43,32 +51,34 @@ BEGIN
     END IF;
     FOR names IN
         SELECT string_agg(TG_ARGV[0] || id, ' ')
-        FROM (SELECT id, (row_number() OVER () - 1) / {_IN_ONE_NOTIFICATION} AS part
+        FROM (SELECT "{id_column}" AS id,
+                     (row_number() OVER () - 1) / {_IN_ONE_NOTIFICATION} AS part
               FROM old_rows) AS numbered
         GROUP BY part
     LOOP
         PERFORM pg_notify(channel, names);
     END LOOP;
     RETURN NULL;
-END $$"""  # noqa: S608  (nothing of it comes from outside)
+END $$"""  # noqa: S608  (names that were checked)
 
-_TABLES = {Session.table_name: "s", User.table_name: "u"}
+
 _KINDS = {"s": "session", "u": "user"}
 
 
-def trigger_statements() -> dict[str, str]:
+def trigger_statements(sessions: sa.Table, users: sa.Table) -> dict[str, str]:
     """The triggers by name, each as the statement that makes it."""
     made = {}
-    for table, letter in _TABLES.items():
+    for table, letter in ((sessions, "s"), (users, "u")):
+        function = _function_of(table.c.id.name)
         for operation, rows in (
             ("update", "REFERENCING OLD TABLE AS old_rows "),
             ("delete", "REFERENCING OLD TABLE AS old_rows "),
             ("truncate", ""),
         ):
-            name = f"better_auth_{table}_{operation}"
+            name = shortened(f"better_auth_{table.name}_{operation}")
             made[name] = (
-                f'CREATE TRIGGER {name} AFTER {operation.upper()} ON "{table}" {rows}'
-                f"FOR EACH STATEMENT EXECUTE FUNCTION better_auth_changed('{letter}')"
+                f'CREATE TRIGGER "{name}" AFTER {operation.upper()} ON "{table.name}" {rows}'
+                f"FOR EACH STATEMENT EXECUTE FUNCTION \"{function}\"('{letter}')"
             )
     return made
 
@@ -100,11 +110,15 @@ class PostgresFeed:
         """Begin to listen, in the background."""
         self._task = asyncio.get_running_loop().create_task(self._listen())
 
-    async def missing(self, connection: AsyncConnection) -> list[str]:
-        """The function and the triggers that are not there yet."""
+    async def missing(
+        self, connection: AsyncConnection, sessions: sa.Table, users: sa.Table
+    ) -> list[str]:
+        """The functions and the triggers that are not there yet."""
         present = set((await connection.execute(_PRESENT)).scalars())
-        missing = [sql for name, sql in trigger_statements().items() if name not in present]
-        return [_FUNCTION, *missing] if missing else []
+        triggers = trigger_statements(sessions, users)
+        missing = [sql for name, sql in triggers.items() if name not in present]
+        columns = sorted({sessions.c.id.name, users.c.id.name})
+        return [*map(_function_statement, columns), *missing] if missing else []
 
     async def stop(self) -> None:
         """Stop listening."""

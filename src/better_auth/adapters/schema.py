@@ -1,11 +1,13 @@
 """From record models to SQLAlchemy tables, so that a record is declared once.
 
 Field types decide the column types; :class:`~better_auth.models.Column` markers add what a type
-cannot say. Names are the field's own, in snake_case.
+cannot say. A column's ``key`` is the field's name, whatever it is called in the database.
 """
 
+import hashlib
+import json
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -16,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT, VARCHAR
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from better_auth.adapters.layout import Layout
 from better_auth.clock import render_time, to_milliseconds
 from better_auth.errors import ConfigurationError
 from better_auth.models import Column, Record
@@ -61,6 +64,24 @@ class Instant(TypeDecorator[datetime]):
         return to_milliseconds(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
 
 
+class JsonText(TypeDecorator[Any]):
+    """JSON in a column of text, as another program made it."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return json.loads(value) if value else None
+
+
+def is_json(column: sa.Column[Any]) -> bool:
+    """Whether a column's values can be changed in place."""
+    return isinstance(column.type, (sa.JSON, JsonText))
+
+
 def _from_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
 
@@ -78,39 +99,99 @@ def stored_fields(model: type[Record]) -> Iterator[tuple[str, FieldInfo, Column]
             yield name, field, column
 
 
-def build_tables(models: Iterable[type[Record]], metadata: sa.MetaData) -> dict[str, sa.Table]:
-    """One table a record model, by table name. Raises ``ConfigurationError`` for a field whose
-    type has no column."""
-    return {model.table_name: _build_table(model, metadata) for model in models}
+def build_tables(
+    models: Sequence[type[Record]], metadata: sa.MetaData, layout: Layout = Layout()
+) -> dict[str, sa.Table]:
+    """One table a record model, by the model's ``table_name``. Raises ``ConfigurationError`` for
+    a field whose type has no column, and for names that are unknown or given twice."""
+    names = layout.names
+    fields = {model.table_name: [name for name, _, _ in stored_fields(model)] for model in models}
+    columns = [f"{record}.{field}" for record, listed in fields.items() for field in listed]
+    _refuse_unknown("tables", names.tables, fields)
+    _refuse_unknown("columns", names.columns, columns)
+    _refuse_twins("table", {record: names.table(record) for record in fields})
+    for record, listed in fields.items():
+        called = {f"{record}.{field}": names.column(record, field) for field in listed}
+        _refuse_twins("column", called)
+    return {model.table_name: _build_table(model, metadata, layout) for model in models}
 
 
-def _build_table(model: type[Record], metadata: sa.MetaData) -> sa.Table:
+def _refuse_unknown(kind: str, given: Iterable[str], known: Collection[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(f"database_names.{kind}: there is no {name!r}")
+
+
+def _refuse_twins(kind: str, called: Mapping[str, str]) -> None:
+    """Databases differ in whether case tells names apart; ours must be apart without."""
+    seen: dict[str, str] = {}
+    for one, name in called.items():
+        other = seen.setdefault(name.lower(), one)
+        if other != one:
+            raise ConfigurationError(
+                f"database_names: {other} and {one} would both be the {kind} {name!r}"
+            )
+
+
+def _build_table(model: type[Record], metadata: sa.MetaData, layout: Layout) -> sa.Table:
+    record, names = model.table_name, layout.names
     parts: list[sa.schema.SchemaItem] = []
+    indexes: list[tuple[tuple[str, ...], bool]] = [
+        (fields, True) for fields in model.unique_together
+    ]
     for name, field, marker in stored_fields(model):
         python_type, nullable = _split_optional(field.annotation)
-        column_type = _column_type(model, name, python_type, marker)
-        keys = (
-            [sa.ForeignKey(f"{marker.references}.id", ondelete="CASCADE")]
-            if marker.references
-            else []
-        )
+        column_type = _column_type(model, name, python_type, marker, layout)
+        keys = []
+        if marker.references:
+            target = f"{names.table(marker.references)}.{names.column(marker.references, 'id')}"
+            keys.append(sa.ForeignKey(target, ondelete="CASCADE"))
+        is_unique = marker.unique and not layout.is_repeated(record, name)
+        is_inline = is_unique and layout.is_inline_unique(record, name)
         parts.append(
             sa.Column(
-                name,
+                names.column(record, name),
                 column_type,
                 *keys,
+                key=name,
                 primary_key=name == "id",
-                nullable=nullable,
+                nullable=nullable or layout.may_be_missing(record, name),
+                unique=is_inline or None,
                 server_default=None if name == "id" else _server_default(field, column_type),
             )
         )
-        if marker.unique or marker.index:
-            kind = "uq" if marker.unique else "ix"
-            parts.append(sa.Index(f"{kind}_{model.table_name}_{name}", name, unique=marker.unique))
-    for together in model.unique_together:
-        label = f"uq_{model.table_name}_{'_'.join(together)}"
-        parts.append(sa.Index(label, *together, unique=True))
-    return sa.Table(model.table_name, metadata, *parts)
+        if (marker.unique or marker.index) and not is_inline:
+            indexes.append(((name,), is_unique))
+    table = sa.Table(names.table(record), metadata, *parts)
+    for fields, is_unique in indexes:
+        columns = [table.c[field] for field in fields]
+        sa.Index(
+            _index_name(table, columns, is_unique, layout.is_shared(record)),
+            *columns,
+            unique=is_unique,
+        )
+    return table
+
+
+def _index_name(
+    table: sa.Table, columns: Sequence[sa.Column[Any]], is_unique: bool, is_shared: bool
+) -> str:
+    """Where a table is shared, its indexes are called as the other program calls them."""
+    what = "_".join([table.name, *(column.name for column in columns)])
+    return shortened(
+        f"{what}_idx" if is_shared and not is_unique else f"{'uq' if is_unique else 'ix'}_{what}"
+    )
+
+
+def shortened(name: str) -> str:
+    """``name``, or where databases would find it too long, its beginning and a hash of it."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+_LONGEST_NAME = 63
+"""PostgreSQL's limit; MySQL's is 64."""
 
 
 def _split_optional(annotation: Any) -> tuple[Any, bool]:
@@ -126,12 +207,13 @@ def _split_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _column_type(
-    model: type[Record], name: str, python_type: Any, marker: Column
+    model: type[Record], name: str, python_type: Any, marker: Column, layout: Layout
 ) -> TypeEngine[Any]:
     base = get_origin(python_type) or python_type
+    is_exact = layout.shared is None
     if isinstance(base, type):
         if issubclass(base, (str, Enum)):
-            return _text(marker.length)
+            return _text(marker.length, is_exact)
         if issubclass(base, bool):
             return sa.Boolean()
         if issubclass(base, int):
@@ -141,17 +223,20 @@ def _column_type(
         if issubclass(base, datetime):
             return Instant()
         if issubclass(base, (dict, list)):
-            return sa.JSON()
+            return JsonText() if layout.is_shared(model.table_name) else sa.JSON()
     if base is Literal:
-        return _text(marker.length or 64)
+        return _text(marker.length or 64, is_exact)
     raise ConfigurationError(
         f"{model.__name__}.{name}: a field of type {python_type!r} has no column type"
     )
 
 
-def _text(length: int | None) -> TypeEngine[str]:
-    """Text that compares byte by byte everywhere; MySQL and MariaDB would ignore case."""
+def _text(length: int | None, is_exact: bool) -> TypeEngine[str]:
+    """Text that compares byte by byte everywhere; MySQL and MariaDB would ignore case, and where
+    tables are shared they do: what refers to one another must be alike."""
     plain = sa.String(length) if length else sa.Text()
+    if not is_exact:
+        return plain
     exact = {"charset": "utf8mb4", "collation": "utf8mb4_bin"}
     binary = VARCHAR(length, **exact) if length else MEDIUMTEXT(**exact)
     return plain.with_variant(binary, "mysql", "mariadb")
@@ -163,20 +248,15 @@ def is_enum(model: type[Record], name: str) -> bool:
     return isinstance(python_type, type) and issubclass(python_type, Enum)
 
 
-def is_up_to_date(connection: sa.Connection, metadata: sa.MetaData) -> bool:
-    """Whether the database has every table, column and index of ``metadata``."""
-    inspector = sa.inspect(connection)
-    there = set(inspector.get_table_names())
-    for table in metadata.tables.values():
-        if table.name not in there:
-            return False
-        columns = {column["name"] for column in inspector.get_columns(table.name)}
-        indexes = {index["name"] for index in inspector.get_indexes(table.name)}
-        if not columns.issuperset(table.columns.keys()):
-            return False
-        if not indexes.issuperset(index.name for index in table.indexes):
-            return False
-    return True
+def may_be_none(field: FieldInfo) -> bool:
+    """Whether None is one of the field's values."""
+    return _split_optional(field.annotation)[1]
+
+
+def is_time(field: FieldInfo) -> bool:
+    """Whether the field's values are moments."""
+    python_type, _ = _split_optional(field.annotation)
+    return isinstance(python_type, type) and issubclass(python_type, datetime)
 
 
 def _server_default(field: FieldInfo, column_type: TypeEngine[Any]) -> Any:

@@ -4,174 +4,29 @@ What differs between databases lives in a :class:`Backend`: how engines are made
 transaction begins and how the hot read is done. Everything else is the same statements.
 """
 
-import asyncio
-import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from enum import Enum
-from typing import Any, NoReturn, TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Feed, Row
-from better_auth.adapters.base import Condition, Verbs, in_
-from better_auth.adapters.hot_reads import HotReads
-from better_auth.adapters.schema import build_tables, is_enum, is_up_to_date, stored_fields
-from better_auth.adapters.session_cache import Kind, Name, SessionCache
-from better_auth.adapters.sqlite import SqliteBackend
-from better_auth.errors import (
-    BadRequest,
-    ConfigurationError,
-    DatabaseUnavailable,
-    ReferenceViolation,
-    UniqueViolation,
-)
+from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Feed, Row, Shortcut
+from better_auth.adapters.base import Verbs, gt, in_
+from better_auth.adapters.failures import raise_translated, translated_errors
+from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
+from better_auth.adapters.kinds import make_backend
+from better_auth.adapters.layout import Layout
+from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
+from better_auth.adapters.prepared import Prepared
+from better_auth.adapters.rows import TableOf, names_in
+from better_auth.adapters.schema import build_tables
+from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
 
-logger = logging.getLogger("better_auth.database")
-
 R = TypeVar("R", bound=Record)
-
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": lambda column, value: column == value,
-    "ne": lambda column, value: column != value,
-    "lt": lambda column, value: column < value,
-    "le": lambda column, value: column <= value,
-    "gt": lambda column, value: column > value,
-    "ge": lambda column, value: column >= value,
-    "in": lambda column, value: column.in_(value),
-    "contains": lambda column, value: column.icontains(value, autoescape=True),
-    "starts_with": lambda column, value: column.istartswith(value, autoescape=True),
-    "ends_with": lambda column, value: column.iendswith(value, autoescape=True),
-}
-
-
-@asynccontextmanager
-async def translated_errors(backend: Backend, *, patient: bool = False) -> AsyncIterator[None]:
-    """Turns what a driver raises, or its silence, into the library's own errors, without the
-    driver's text. ``patient``: take any time."""
-    limit = None if patient or backend.patience is None else 3 * backend.patience
-    try:
-        async with asyncio.timeout(limit):
-            yield
-    except Exception as error:
-        raise_translated(error, backend)
-
-
-def raise_translated(error: Exception, backend: Backend) -> NoReturn:
-    """Raise the library's own error for what a driver raised; anything else as it is."""
-    known = _translation(error, backend)
-    if known is None:
-        raise error
-    raise known from error
-
-
-def _translation(error: Exception, backend: Backend) -> Exception | None:
-    if isinstance(error, sa.exc.IntegrityError):
-        is_reference = "foreign key" in str(error.orig).lower()
-        return ReferenceViolation() if is_reference else UniqueViolation()
-    if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
-        return None
-    cause = getattr(error, "orig", None) or error
-    if _is_bad_value(cause):
-        return BadRequest("A value is too long or holds what cannot be stored")
-    logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
-    return DatabaseUnavailable()
-
-
-_UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
-
-
-def _is_bad_value(error: object) -> bool:
-    """Whether the database refused a value for what it is: SQLSTATE class 22, and MySQL's numbers
-    for what is too long, out of range or no text."""
-    state = getattr(error, "sqlstate", None) or ""
-    number = next(iter(getattr(error, "args", ())), None)
-    return state.startswith("22") or number in (1264, 1366, 1406)
-
-
-class TableOf:
-    """One record model and its table: how rows become records and records rows."""
-
-    def __init__(self, model: type[Record], table: sa.Table, dialect: sa.Dialect) -> None:
-        self.model = model
-        self.table = table
-        self.names = [name for name, _, _ in stored_fields(model)]
-        self._unstored = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in model.model_fields.items()
-            if name not in self.names
-        }
-        self._make = self._validated if self._has_rich_fields() else model.trusted
-        self._dialect = dialect
-
-    def _has_rich_fields(self) -> bool:
-        """Whether some field is more than the database gives back: an enum, a nested model."""
-        return any(
-            isinstance(column.type, sa.JSON) or is_enum(self.model, column.name)
-            for column in self.table.columns
-        )
-
-    def _validated(self, values: dict[str, Any]) -> Record:
-        return self.model.model_validate(values, by_name=True)
-
-    def record(self, row: Row) -> Any:
-        """The record of a row as SQLAlchemy gives it: this table's columns in order."""
-        return self._make({**self._unstored, **dict(zip(self.names, row, strict=True))})
-
-    @property
-    def is_immutable(self) -> bool:
-        """Whether records hold nothing that could be changed in place."""
-        return not any(isinstance(column.type, sa.JSON) for column in self.table.columns)
-
-    def raw_reader(self, start: int) -> Callable[[Row], Any]:
-        """A function from a row as the driver gives it, in which this table's columns begin at
-        ``start``, to the record.
-
-        Written out and compiled once, as ``dataclasses`` does with ``__init__``: this runs for
-        every request, and a loop over the columns would take twice the time.
-        """
-        names: dict[str, Any] = {"make": self._make}
-        items = [f"{name!r}: unstored[{name!r}]" for name in self._unstored]
-        names["unstored"] = self._unstored
-        for index, name in enumerate(self.names):
-            column_type = self.table.c[name].type.dialect_impl(self._dialect)
-            process = column_type.result_processor(self._dialect, None)
-            names[f"process_{index}"] = process
-            value = f"row[{start + index}]"
-            items.append(f"{name!r}: " + (f"process_{index}({value})" if process else value))
-        reader: Callable[[Row], Any] = eval(  # noqa: S307  (our own field names)
-            f"lambda row: make({{{', '.join(items)}}})", names
-        )
-        return reader
-
-    def row(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Column values for an insert or update; what is not stored is left out."""
-        return {name: _encode(values[name]) for name in self.names if name in values}
-
-    def where(self, conditions: Mapping[str, Any]) -> list[Any]:
-        """SQL expressions for keyword conditions. An unknown field is a ``KeyError``."""
-        clauses = []
-        for name, value in conditions.items():
-            column = self.table.c[name]
-            if isinstance(value, Condition):
-                clauses.append(_COMPARISONS[value.operator](column, _encode(value.value)))
-            else:
-                clauses.append(column == _encode(value))
-        return clauses
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, list):
-        return [_encode(item) for item in value]
-    return value
 
 
 class SqlVerbs(Verbs):
@@ -339,25 +194,27 @@ class SqlDatabaseAdapter(SqlVerbs):
         self.url = url
         self.metadata = sa.MetaData()
         self.tables = {}
-        self._backend = _make_backend(url, pool_size, patience)
+        self._backend = make_backend(url, pool_size, patience)
+        self._shortcut: Shortcut | None = None
         self._hot_reads: HotReads[tuple[Session, User]] | None = None
+        self._listings: HotReads[list[Session]] | None = None
         self._hot_read: AsyncHotRead | None = None
         self._is_open = False
         self._cache: SessionCache | None = None
         self._feed: Feed | None = None
         self.on_change: Callable[[], None] = lambda: None
-        """Called when the database tells of a change, where it does."""
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
         return f"{type(self).__name__}({shown!r})"
 
-    def bind(self, models: Sequence[type[Record]]) -> None:
+    def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
-        tables = build_tables(models, self.metadata)
+        tables = build_tables(models, self.metadata, layout)
         dialect = self._backend.reading.dialect
         self.tables = {
-            model.table_name: TableOf(model, tables[model.table_name], dialect) for model in models
+            model.table_name: TableOf(model, tables[model.table_name], dialect, layout)
+            for model in models
         }
         self._sessions = self.tables[Session.table_name]
         self._users = self.tables[User.table_name]
@@ -368,7 +225,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
         )
         split = len(self._sessions.names)
-        session, user = self._sessions.raw_reader(0), self._users.raw_reader(split)
+        session, user = self._sessions.read, self._users.raw_reader(split)
         self._pair: Callable[[Row], tuple[Session, User]] = lambda row: (session(row), user(row))
 
     @asynccontextmanager
@@ -378,12 +235,12 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        async with self._backend.writing.begin() as connection:
+        async with self._backend.committing() as connection:
             yield connection
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
-        async with self._backend.writing.begin() as connection:
+        async with self._backend.committing() as connection:
             await self._backend.begin_writing(connection)
             yield connection
 
@@ -401,19 +258,14 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
         if self._cache is not None and table in (self._sessions, self._users):
-            names = _names_in(where, "user" if table is self._users else "session")
+            names = names_in(where, "user" if table is self._users else "session")
             if names is None:
                 self._cache.clear()
             else:
                 self._cache.forget(names)
 
     def enable_cache(self, cache: SessionCache, listen_url: str | None = None) -> None:
-        """Keep sessions in ``cache`` and it right.
-
-        ``listen_url`` is where notifications come from, if not from the database's own URL.
-        SQLite needs no cache: what it finds is remembered, exactly, in any case. Raises
-        ``ConfigurationError`` where the database cannot tell what changes.
-        """
+        """SQLite needs no cache: what it finds is remembered, exactly, in any case."""
         self._feed = self._backend.feed(cache, listen_url, lambda: self.on_change())
         self._cache = cache if self._feed is not None else None
 
@@ -429,18 +281,42 @@ class SqlDatabaseAdapter(SqlVerbs):
             await connection.execute(sa.select(1))
         read, key = self._session_with_user, self._sessions.table.c.token_key
         self._hot_read = self._backend.hot_read(read, key)
-        shortcut = self._backend.shortcut(read, key)
-        if shortcut is not None:
-            may_be_shared = self._sessions.is_immutable and self._users.is_immutable
-            version = shortcut.version if may_be_shared else None
-            self._hot_reads = HotReads(shortcut.read, self._pair, version)
+        self._shortcut = self._backend.shortcut()
+        if self._shortcut is not None:
+            self._remember_reads(self._shortcut)
         if self._feed is not None:
             self._feed.start()
         self._is_open = True
 
+    def _remember_reads(self, shortcut: Shortcut) -> None:
+        """Have what is asked at every request, and by every list of devices, go the short way."""
+        sessions, read = self._sessions, shortcut.read
+        dialect = self._backend.reading.dialect
+        by_key = Prepared(
+            self._session_with_user.where(sessions.table.c.token_key == sa.bindparam("key")),
+            dialect,
+        )
+        of_user = Prepared(
+            sa.select(sessions.table)
+            .where(sessions.table.c.user_id == sa.bindparam("key"))
+            .order_by(sessions.table.c.created_at.desc(), sessions.table.c.id.desc()),
+            dialect,
+        )
+
+        def pair(key: str) -> tuple[Session, User] | None:
+            rows = read(by_key.sql, (key,))
+            return self._pair(rows[0]) if rows else None
+
+        def listing(key: str) -> list[Session]:
+            return [sessions.read(row) for row in read(of_user.sql, (key,))]
+
+        version = shortcut.version if sessions.is_immutable else None
+        self._listings = HotReads(listing, version, REMEMBERED_LISTINGS)
+        self._hot_reads = HotReads(pair, version if self._users.is_immutable else None)
+
     async def close(self) -> None:
         self._is_open = False
-        self._hot_reads = self._hot_read = None
+        self._hot_reads = self._hot_read = self._listings = self._shortcut = None
         if self._feed is not None:
             await self._feed.stop()
         await self._backend.close()
@@ -448,8 +324,6 @@ class SqlDatabaseAdapter(SqlVerbs):
     async def migrate(self) -> list[str]:
         if await self.is_up_to_date():
             return []
-        from better_auth.adapters.migrations import apply_migration  # slow to import, rarely due
-
         async with translated_errors(self._backend, patient=True):
             async with self._backend.migrating() as connection:
                 statements = await connection.run_sync(apply_migration, self.metadata)
@@ -459,15 +333,15 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return statements
 
     async def pending_migration(self) -> list[str]:
-        from better_auth.adapters.migrations import plan_migration  # slow to import, rarely due
-
         async with translated_errors(self._backend), self.reading() as connection:
             statements = await connection.run_sync(plan_migration, self.metadata)
             return statements + await self._feed_statements(connection)
 
     async def _feed_statements(self, connection: AsyncConnection) -> list[str]:
         """What the database must still be taught to tell of its changes."""
-        return await self._feed.missing(connection) if self._feed is not None else []
+        if self._feed is None:
+            return []
+        return await self._feed.missing(connection, self._sessions.table, self._users.table)
 
     async def is_up_to_date(self) -> bool:
         """Whether every table, column and index is there; far cheaper than planning."""
@@ -506,6 +380,39 @@ class SqlDatabaseAdapter(SqlVerbs):
             self._cache.store(reading, token_key, found)
         return found
 
+    async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:
+        if self._listings is not None:
+            try:
+                found = self._listings.at_hand(user_id)
+                if found is None:
+                    found = self._listings.get(user_id) or []
+                return [session for session in found if session.expires_at > now]
+            except (DatabaseBusy, sqlite3.Error):
+                pass  # as above
+        return await self.find(
+            Session, user_id=user_id, expires_at=gt(now), order_by=("-created_at", "-id")
+        )
+
+    async def find_one(self, model: type[R], **where: Any) -> R | None:
+        table = self.tables[model.table_name]
+        lookup = table.lookup(where) if self._shortcut is not None else None
+        if self._shortcut is None or lookup is None:
+            return await super().find_one(model, **where)
+        try:
+            rows = self._shortcut.read(lookup.sql, lookup.parameters(where))
+        except (DatabaseBusy, sqlite3.Error):
+            return await super().find_one(model, **where)
+        return table.read(rows[0]) if rows else None
+
+    async def insert(self, record: R) -> R:
+        if self._shortcut is None:
+            return await super().insert(record)
+        insertion = self.tables[record.table_name].insertion
+        values = self.tables[record.table_name].row(record.__dict__)
+        async with translated_errors(self._backend):
+            await self._shortcut.write(insertion.sql, insertion.parameters(values))
+        return record
+
     async def _read(self, token_key: str) -> tuple[Session, User] | None:
         if self._hot_read is not None:
             try:
@@ -521,41 +428,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         if row is None:
             return None
         split = len(self._sessions.names)
-        return self._sessions.record(row[:split]), self._users.record(row[split:])
-
-
-def _names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:
-    """The rows that ``where`` can have met; None: any."""
-    fields: dict[str, Kind] = {"id": kind}
-    if kind == "session":
-        fields |= {"token_key": "key", "user_id": "user"}
-    for name, kind in fields.items():
-        value = where.get(name)
-        if isinstance(value, str):
-            return [(kind, value)]
-        if isinstance(value, Condition) and value.operator == "in":
-            return [(kind, one) for one in value.value]
-    return None
-
-
-def _make_backend(url: str, pool_size: int, patience: float) -> Backend:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConfigurationError("database is no URL such as sqlite:///app.db") from None
-    match parsed.get_backend_name():
-        case "sqlite":
-            in_memory = not parsed.database or parsed.database == ":memory:"
-            return SqliteBackend(None if in_memory else parsed.database)
-        case "postgresql" | "postgres":
-            from better_auth.adapters.postgresql import PostgresBackend  # an optional extra
-
-            return PostgresBackend(parsed, pool_size=pool_size, patience=patience)
-        case "mysql" | "mariadb":
-            from better_auth.adapters.mysql import MySqlBackend  # an optional extra
-
-            return MySqlBackend(parsed, pool_size=pool_size, patience=patience)
-    raise ConfigurationError(
-        f"database {parsed.drivername!r} is not supported; "
-        "use sqlite:///, postgresql://, mysql:// or mariadb://"
-    )
+        session: Session = self._sessions.record(row[:split])
+        if session.token_key != token_key:  # a table made elsewhere may compare without case
+            return None
+        return session, self._users.record(row[split:])

@@ -1,15 +1,16 @@
 """SQLite: a file in WAL mode, or a private database in memory.
 
-Writers queue for one connection, so that they never meet each other's locks within a process;
-between processes SQLite's own busy timeout arbitrates. Readers have connections of their own and,
+Writers take turns, so that they never meet each other's locks within a process; between processes
+SQLite's own busy timeout arbitrates. Readers have connections of their own and,
 in WAL mode, never wait for a writer. The hot read runs on the event loop's thread: it takes a few
 microseconds, and a hop to another thread would cost several times that.
 """
 
+import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from better_auth.adapters.backend import DatabaseBusy, Row, Shortcut
-from better_auth.adapters.one_hop import connect
+from better_auth.adapters.one_hop import OneHopConnection, connect
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.wal_index import wal_index_reader
 
@@ -57,7 +58,9 @@ class SqliteBackend:
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
         )
+        self._turns = asyncio.Lock()
         self._hot: sqlite3.Connection | None = None
+        self._writer: OneHopConnection | None = None
         self._anchor = sqlite3.connect(self._uri, uri=True) if self._in_memory else None
 
     def _engine(self, connections: int, **options: Any) -> AsyncEngine:
@@ -112,6 +115,22 @@ class SqliteBackend:
             pragmas += ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
         return pragmas
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """The right to write, which one has at a time. Raises ``TimeoutError``."""
+        async with asyncio.timeout(2 * BUSY_TIMEOUT):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    @asynccontextmanager
+    async def committing(self) -> AsyncIterator[AsyncConnection]:
+        """The writing connection, when its turn has come."""
+        async with self._turn(), self.writing.begin() as connection:
+            yield connection
+
     async def begin_writing(self, connection: AsyncConnection) -> None:
         """IMMEDIATE: the lock is taken, and waited for, before anything is read."""
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -119,7 +138,7 @@ class SqliteBackend:
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """Any writing transaction keeps all others waiting."""
-        async with self.writing.begin() as connection:
+        async with self.committing() as connection:
             await self.begin_writing(connection)
             yield connection
 
@@ -131,9 +150,7 @@ class SqliteBackend:
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The shortcut is faster."""
 
-    def shortcut(self, statement: sa.Select[Any], key: sa.Column[str]) -> Shortcut:
-        by_key = statement.where(key == sa.bindparam("key"))
-        sql = str(by_key.compile(dialect=self.reading.dialect))
+    def shortcut(self) -> Shortcut:
         connection = sqlite3.connect(
             self._uri, uri=True, isolation_level=None, timeout=0, check_same_thread=False
         )
@@ -144,12 +161,11 @@ class SqliteBackend:
         execute = connection.execute
         execute_again = connection.cursor().execute
 
-        def read(key: str) -> Row | None:
+        def read(sql: str, parameters: Sequence[Any]) -> list[Row]:
             try:
-                row: Row | None = execute(sql, (key,)).fetchone()
+                return execute(sql, parameters).fetchall()
             except sqlite3.OperationalError as error:
                 raise _busy_or(error) from error
-            return row
 
         def data_version() -> int:
             try:
@@ -158,15 +174,30 @@ class SqliteBackend:
                 raise _busy_or(error) from error
             return number
 
+        version: Callable[[], object] = data_version
         if self._path is not None:
             connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # maps the wal-index
-            return Shortcut(read, wal_index_reader(self._path) or data_version)
-        return Shortcut(read, data_version)
+            version = wal_index_reader(self._path) or data_version
+        self._turns = asyncio.Lock()  # of the event loop that serves from now on
+        return Shortcut(read, version, self._write)
+
+    async def _write(self, sql: str, parameters: Sequence[Any]) -> None:
+        async with self._turn():
+            if self._writer is None:
+                writer = connect(self._uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
+                await writer
+                for pragma in self._pragmas():
+                    await writer.cursor().execute(pragma)
+                self._writer = writer
+            await self._writer.cursor().execute(sql, parameters)
 
     async def close(self) -> None:
         if self._hot is not None:
             self._hot.close()
             self._hot = None
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            await writer.close()
         await self.reading.dispose()
         await self.writing.dispose()
 

@@ -29,6 +29,9 @@ from better_auth.plugins import (
 DATA = Path(".better-auth")
 """Where the standalone application keeps its database and its development secret."""
 
+JAVASCRIPT_PATH = "/api/auth"
+"""Where the standalone application serves the official JavaScript client, which looks there."""
+
 APPLICATION = "_BETTER_AUTH_APPLICATION"
 """How a server hands ``module:auth`` to its workers."""
 
@@ -39,9 +42,15 @@ def settle(
     database: str | None = None,
     base_url: str | None = None,
     mode: str | None = None,
+    javascript_path: str | None = None,
 ) -> None:
     """Put a command's options into the environment, which workers inherit."""
-    options = {"DATABASE_URL": database, "BASE_URL": base_url, "MODE": mode}
+    options = {
+        "DATABASE_URL": database,
+        "BASE_URL": base_url,
+        "MODE": mode,
+        "JAVASCRIPT_PATH": javascript_path,
+    }
     for name, value in options.items():
         if value is not None:
             os.environ[ENVIRONMENT_PREFIX + name] = value
@@ -83,6 +92,8 @@ def standalone() -> BetterAuth[Any]:
     """
     given = AuthConfig.from_env()
     defaults: dict[str, Any] = {"database_url": f"sqlite:///{DATA / 'auth.db'}"}
+    if given.wire == "native" and given.base_path != JAVASCRIPT_PATH:
+        defaults["javascript_path"] = JAVASCRIPT_PATH
     if given.mode == "development":
         if not given.secret and not given.secrets:
             defaults["secret"] = development_secret(DATA)

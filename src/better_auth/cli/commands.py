@@ -36,12 +36,22 @@ def serve(
     database: Database = None,
     base_url: Annotated[str | None, typer.Option(help="Where browsers reach it.")] = None,
     mode: Annotated[str | None, typer.Option(help="development or production.")] = None,
+    javascript_path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Where the JavaScript client is served; '': nowhere."),
+    ] = None,
     access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
 ) -> None:
     """Serve the endpoints, by default on http://localhost:3000/auth."""
     from better_auth.cli.serving import run  # uvicorn, which no other command needs
 
-    settle(application, database=database, base_url=base_url, mode=mode)
+    settle(
+        application,
+        database=database,
+        base_url=base_url,
+        mode=mode,
+        javascript_path=javascript_path,
+    )
     run(host, port, workers, access_log)
 
 

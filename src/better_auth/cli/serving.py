@@ -65,6 +65,11 @@ def welcome(auth: BetterAuth[Any], host: str, port: int) -> str:
     }
     lines = [
         f"better_auth listens on http://{shown}:{port}{auth.config.base_path}",
+        *(
+            [f"The official JavaScript client is served at {auth.config.javascript_path}"]
+            if auth.config.javascript_path
+            else []
+        ),
         f"Its data is in {auth.database!r}",
     ]
     if not auth.config.session.cookie_secure:

@@ -2,7 +2,9 @@
 
 New hashes are Argon2id at m=19456 KiB, t=2, p=1 (OWASP ASVS 5.0, 11.4.2) or stronger. Hashes made
 elsewhere are verified as they are: Argon2 with other parameters, better-auth's scrypt
-(``hexsalt:hexkey``) and bcrypt; a sign-in that verifies one replaces it with ours.
+(``hexsalt:hexkey``) and bcrypt; a sign-in that verifies one replaces it with ours. Where the
+database is shared with a better-auth server in TypeScript, new hashes are the scrypt it knows, and
+what is replaced is what it does not know.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from threading import get_native_id
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import argon2
 import bcrypt
@@ -52,7 +54,9 @@ class PasswordHasher:
         time_cost: int = 2,
         parallelism: int = 1,
         max_waiting: int = 512,
+        scheme: Literal["argon2", "scrypt"] = "argon2",
     ) -> None:
+        self._scheme = scheme
         self._argon2 = argon2.PasswordHasher(
             time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism
         )
@@ -65,13 +69,15 @@ class PasswordHasher:
         # Random bytes in the shape of a hash: nobody's, and made without the time of one, which
         # would tell the first attempt on an unknown user from all others.
         self._decoy = (
-            f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}"
+            f"{os.urandom(16).hex()}:{os.urandom(64).hex()}"
+            if scheme == "scrypt"
+            else f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}"
             f"${_unpadded(os.urandom(16))}${_unpadded(os.urandom(32))}"
         )
 
     async def hash(self, password: str) -> str:
         """The stored form of ``password`` (normalised to NFKC first)."""
-        return await self._in_pool(lambda: self._argon2.hash(_normalise(password)))
+        return await self._in_pool(lambda: self._hash(_normalise(password)))
 
     async def verify(self, password: str, stored: str) -> Verified:
         """Whether ``password`` is the one behind ``stored``, and a new hash where that is due."""
@@ -87,19 +93,26 @@ class PasswordHasher:
             self._pool.shutdown(wait=False)
             self._pool = None
 
+    def _hash(self, password: bytes) -> str:
+        if self._scheme == "argon2":
+            return self._argon2.hash(password)
+        salt = os.urandom(16).hex()
+        return f"{salt}:{_scrypt(password, salt)}"
+
     def _verify(self, password: bytes, stored: str) -> Verified:
         if stored.startswith("$argon2"):
             try:
                 self._argon2.verify(stored, password)
             except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
                 return Verified(ok=False)
-            weak = self._argon2.check_needs_rehash(stored)
-            return Verified(ok=True, new_hash=self._argon2.hash(password) if weak else None)
+            is_due = self._scheme != "argon2" or self._argon2.check_needs_rehash(stored)
+            return Verified(ok=True, new_hash=self._hash(password) if is_due else None)
         if stored.startswith("$2"):
             ok = _verify_bcrypt(password, stored)
-        else:
-            ok = _verify_scrypt(password, stored)
-        return Verified(ok=ok, new_hash=self._argon2.hash(password) if ok else None)
+            return Verified(ok=ok, new_hash=self._hash(password) if ok else None)
+        ok = _verify_scrypt(password, stored)
+        is_due = ok and self._scheme != "scrypt"
+        return Verified(ok=ok, new_hash=self._hash(password) if is_due else None)
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._limit:
@@ -144,5 +157,9 @@ def _verify_scrypt(password: bytes, stored: str) -> bool:
     salt, separator, key = stored.partition(":")
     if not separator or not salt:
         return False
-    computed = hashlib.scrypt(password, salt=salt.encode(), maxmem=_SCRYPT_MEMORY, **_SCRYPT_COST)
-    return compare_digest(computed.hex().encode(), key.encode())
+    return compare_digest(_scrypt(password, salt).encode(), key.encode())
+
+
+def _scrypt(password: bytes, salt: str) -> str:
+    """The hexadecimal key."""
+    return hashlib.scrypt(password, salt=salt.encode(), maxmem=_SCRYPT_MEMORY, **_SCRYPT_COST).hex()

@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     OTP = "otp"
     BACKUP_CODE = "backup-code"
     TRUSTED_DEVICE = "trusted-device"
+    COOKIE = "cookie"
     RESET_PASSWORD = "reset-password"
     VERIFY_EMAIL = "verify-email"
     CHANGE_EMAIL = "change-email"

@@ -68,13 +68,13 @@ OptionalSession = Annotated[Principal | None, Depends(optional_session)]
 """The same for routes that serve anonymous callers too: None for those."""
 
 
-def mount_auth(app: FastAPI, auth: BetterAuth[Any]) -> None:
+def mount_auth(app: FastAPI, auth: BetterAuth[Any], *, javascript_path: str | None = None) -> None:
     """Serve ``auth`` in ``app``; see :func:`better_auth.handlers.starlette.mount_auth`.
 
     The application's OpenAPI shows, for every route with a session, both ways to present one.
     """
-    starlette.mount_auth(app, auth)
-    schemes = security_schemes(auth.config.session.cookie_name)
+    starlette.mount_auth(app, auth, javascript_path=javascript_path)
+    schemes = security_schemes(auth.context.wire.session_cookie_name)
     plain_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -33,40 +33,57 @@ _VISIT = "better_auth"
 
 
 class _Visit:
-    """One request or WebSocket below the middleware; shared by every copy of its scope.
+    """One request or WebSocket below the middleware; shared by every copy of its scope."""
 
-    It is also the ``send`` that those below are given, and adds the cookies their session asks for.
-    """
+    __slots__ = ("auth", "call")
 
-    __slots__ = ("auth", "call", "send")
-
-    def __init__(self, auth: BetterAuth[Any], send: Send) -> None:
+    def __init__(self, auth: BetterAuth[Any]) -> None:
         self.auth = auth
         self.call: Call | None = None
+
+
+class _CookieSend:
+    """The ``send`` that those below are given: adds the cookies their session asks for.
+
+    It knows the visit, and the visit does not know it: a server's ``send`` knows the scope, and
+    a scope that knew ``send`` would keep every request in memory until garbage is collected.
+    """
+
+    __slots__ = ("send", "visit")
+
+    def __init__(self, visit: _Visit, send: Send) -> None:
+        self.visit = visit
         self.send = send
 
     def __call__(self, message: Message) -> Awaitable[None]:
-        call = self.call
+        call = self.visit.call
         if (
             call is not None
             and call.cookies
             and message["type"] in ("http.response.start", "websocket.accept")
         ):
-            cookies = [
-                (b"set-cookie", cookie.render().encode("latin-1")) for cookie in call.cookies
-            ]
+            cookies = call.wire.cookie_headers(call.cookies)
             message["headers"] = [*message.get("headers", ()), *cookies]
         return self.send(message)
 
 
-def mount_auth(app: Starlette, auth: BetterAuth[Any]) -> None:
+def mount_auth(
+    app: Starlette, auth: BetterAuth[Any], *, javascript_path: str | None = None
+) -> None:
     """Serve ``auth``'s endpoints in ``app`` under their base path and bring sessions to its routes.
+
+    ``javascript_path`` (``AuthConfig.javascript_path`` unless given) is where the official
+    JavaScript client is served as well, over the same sessions.
 
     Starts and stops ``auth`` with the application, answers a missing session with the same 401
     as everywhere, and sees to it that a refreshed session's cookie reaches the client whatever
     kind of response a route returns.
     """
     app.router.routes.append(_AuthMount(auth.config.base_path or "/", auth, name="better_auth"))
+    path = javascript_path or auth.config.javascript_path
+    if path is not None:
+        beside = auth.app(wire="javascript", base_path=path)
+        app.router.routes.append(_AuthMount(path, beside, name="better_auth javascript"))
     app.add_middleware(SessionMiddleware, auth=auth)
     app.add_exception_handler(AuthError, answer_error)
     lifespan = app.router.lifespan_context
@@ -100,11 +117,11 @@ class SessionMiddleware:
         """Hands on to the application below; no coroutine of its own, as it is passed each time."""
         if scope["type"] == "lifespan":
             return self.app(scope, receive, send)
-        visit = scope[_VISIT] = _Visit(self.auth, send)
-        return self.app(scope, receive, visit)
+        visit = scope[_VISIT] = _Visit(self.auth)
+        return self.app(scope, receive, _CookieSend(visit, send))
 
 
-def optional_session(connection: HTTPConnection) -> Awaitable[Principal | None]:
+async def optional_session(connection: HTTPConnection) -> Principal | None:
     """The caller's session and user, or None for an anonymous caller.
 
     Resolved at most once a request, however often it is asked for.
@@ -112,18 +129,12 @@ def optional_session(connection: HTTPConnection) -> Awaitable[Principal | None]:
     visit: _Visit | None = connection.scope.get(_VISIT)
     if visit is None:
         raise ConfigurationError("mount_auth(app, auth) was not called for this application")
-    if visit.call is None:
-        visit.call = visit.auth.call_from(connection.scope)
-    return (
-        visit.call.principal()
-        if visit.auth.is_ready
-        else _resolved_once_ready(visit.auth, visit.call)
-    )
-
-
-async def _resolved_once_ready(auth: BetterAuth[Any], call: Call) -> Principal | None:
-    await auth.ready()
-    return await call.principal()
+    auth, call = visit.auth, visit.call
+    if call is None:
+        call = visit.call = auth.call_from(connection.scope)
+    if not auth.is_ready:
+        await auth.ready()
+    return call.at_hand() or await call.principal()
 
 
 async def current_session(connection: HTTPConnection) -> Principal:

@@ -24,15 +24,20 @@ _JSON: tuple[Header, ...] = (
 class AuthApp:
     """The endpoints of one application behind one wire, without a server."""
 
-    def __init__(self, context: Context, endpoints: Sequence[Endpoint], wire: Wire) -> None:
+    def __init__(
+        self,
+        context: Context,
+        endpoints: Sequence[Endpoint],
+        wire: Wire,
+        limiter: RateLimiter | None,
+    ) -> None:
+        """``limiter`` may be shared: what is served in several looks is asked so often in all."""
         config = context.config
-        self.table = EndpointTable(list(endpoints))
+        self.table = EndpointTable([wire.dress(endpoint) for endpoint in endpoints])
         self.wire = wire
         self.observers = context.observers
         self._context = context
-        self._limiter = (
-            RateLimiter(config.rate_limit, context.addresses) if config.rate_limit.enabled else None
-        )
+        self._limiter = limiter
         self._origin_guard = None if config.disable_csrf_check else OriginGuard(context.origins)
 
     def route(self, request: AuthRequest) -> Endpoint:
@@ -75,13 +80,17 @@ class AuthApp:
             else:
                 response = AuthResponse(200, self.wire.render(result), [*_JSON])
         except AuthError as error:
-            response = error_response(error)
+            response = self.refusal(error, request)
         except Exception:
             response = internal_error(request)
         response.headers += call.headers
-        for cookie in call.cookies:
-            response.headers.append((b"set-cookie", cookie.render().encode("latin-1")))
+        if call.cookies:
+            response.headers += self.wire.cookie_headers(call.cookies)
         return response
+
+    def refusal(self, error: AuthError, request: AuthRequest) -> AuthResponse:
+        """The answer to what an endpoint, or a guard before it, refuses."""
+        return error_response(self.wire.error(error, request.path))
 
 
 def _arguments(request: AuthRequest, endpoint: Endpoint) -> dict[str, BaseModel]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from better_auth.errors import AuthError, NotFound, PayloadTooLarge
-from better_auth.http.app import AuthApp, error_response, internal_error
+from better_auth.http.app import AuthApp, internal_error
 from better_auth.http.messages import AuthRequest, AuthResponse, Finish
 
 Scope = MutableMapping[str, Any]
@@ -36,8 +36,16 @@ class RequestTimeout(AuthError):
 class AsgiHandler:
     """Serves an :class:`AuthApp` under a base path."""
 
-    def __init__(self, app: AuthApp, base_path: str, max_body_size: int) -> None:
+    def __init__(
+        self,
+        app: AuthApp,
+        base_path: str,
+        max_body_size: int,
+        beside: "AsgiHandler | None" = None,
+    ) -> None:
+        """``beside`` answers what is below its own base path and not below this one."""
         self._app = app
+        self._beside = beside
         self._observers = app.observers
         self._base = base_path
         self._max_body_size = max_body_size
@@ -47,7 +55,12 @@ class AsgiHandler:
         response: AuthResponse | None = None
         watching: list[Finish] | None = None
         try:
-            request.path = self._relative(scope)
+            path = self._relative(scope)
+            if path is None:
+                if self._beside is not None:
+                    return await self._beside(scope, receive, send)
+                raise NotFound
+            request.path = path
             endpoint = self._app.route(request)
             if self._observers:
                 watching = [observe(request, endpoint) for observe in self._observers]
@@ -57,7 +70,7 @@ class AsgiHandler:
                 request.body = await self._read_body(receive)
             response = await self._app.answer(request, endpoint)
         except AuthError as error:
-            response = error_response(error)
+            response = self._app.refusal(error, request)
         except ClientGone:
             return
         except Exception:
@@ -68,17 +81,19 @@ class AsgiHandler:
                     finish(response)
         await send_response(response, send)
 
-    def _relative(self, scope: Scope) -> str:
+    def _relative(self, scope: Scope) -> str | None:
         """The path below the base path, whether the server, a router or nobody stripped it.
 
         A framework that mounts an application leaves the mount in ``path`` and names it in
-        ``root_path``. Raises ``NotFound``.
+        ``root_path``. None for what is not below the base path.
         """
         path: str = scope["path"]
         if path.startswith(self._base):
             relative = path[len(self._base) :]
             if relative.startswith("/"):
                 return relative
+        if self._beside is not None and self._beside.serves(path):
+            return None  # /api/auth ends like /auth, which a root path may be
         root: str = scope.get("root_path", "")
         if root and path.startswith(root):
             path = path[len(root) :]
@@ -86,7 +101,11 @@ class AsgiHandler:
                 return path[len(self._base) :]
             if root.endswith(self._base):
                 return path
-        raise NotFound
+        return None
+
+    def serves(self, path: str) -> bool:
+        """Whether ``path`` is below the base path."""
+        return path.startswith(self._base + "/")
 
     async def _read_body(self, receive: Receive) -> bytes:
         limit = self._max_body_size

@@ -1,6 +1,6 @@
 """A call of an endpoint: the request, who is asking, and what the answer will carry."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
@@ -107,17 +107,32 @@ class Call:
         """Who is asking, as far as this call has found out; looks nothing up."""
         return self._principal
 
-    async def principal(self) -> Principal | None:
+    def at_hand(self) -> Principal | None:
+        """The live session and its user, where they are known without waiting.
+
+        None says nothing: ask :meth:`principal`.
+        """
+        if not self._resolved:
+            credential = self.wire.credential(self.request)
+            if credential is not None:
+                self._principal = self.context.sessions.at_hand(credential.token)
+            self._resolved = credential is None or self._principal is not None
+        return self._principal
+
+    async def principal(self, *, refresh: bool = True) -> Principal | None:
         """The live session and its user, or None.
 
         A session refreshed by this is sent again as a cookie to a client that came with one.
+        ``refresh=False`` extends none; what is found so stays found for the rest of the call.
         """
         if self._resolved:
             return self._principal
         principal = None
         credential = self.wire.credential(self.request)
         if credential is not None:
-            principal = await self.context.sessions.resolve(credential.token)
+            resolve = self.context.sessions.resolve
+            token = credential.token
+            principal = await (resolve(token) if refresh else resolve(token, refresh=False))
             if principal is not None and principal.refreshed and credential.source == "cookie":
                 self.set_session_cookie(principal.session)
         self._principal, self._resolved = principal, True  # a look-up that failed found out nothing
@@ -125,7 +140,7 @@ class Call:
 
     async def require(self) -> Principal:
         """The live session and its user. Raises ``Unauthorized`` (401)."""
-        principal = await self.principal()
+        principal = self.at_hand() or await self.principal()
         if principal is None:
             raise Unauthorized
         return principal
@@ -207,7 +222,7 @@ class Call:
 
     def cookie(self, name: str) -> str | None:
         """The value of the plugin's cookie ``name`` that came with the request."""
-        return self.request.cookie(self.wire.plugin_cookie(name).name)
+        return self.wire.plugin_value(self.request, name)
 
     def cookie_names(self, prefix: str) -> list[str]:
         """The names of the plugin's cookies that came with the request and begin so."""
@@ -230,3 +245,32 @@ class Call:
         """Have the answer carry ``cookie``, and no earlier one of that name."""
         self.cookies = [other for other in self.cookies if other.name != cookie.name]
         self.cookies.append(cookie)
+
+
+class VisitCall(Call):
+    """A call of one of the application's own routes, where any look's cookie counts.
+
+    ``wire`` is in the end the look by which the session was recognised, so that what is sent
+    back is in that form.
+    """
+
+    __slots__ = ("_wires",)
+
+    def __init__(self, context: Context, request: AuthRequest, wires: Sequence[Wire]) -> None:
+        super().__init__(context, request, wires[0])
+        self._wires = wires
+
+    async def principal(self, *, refresh: bool = True) -> Principal | None:
+        if self._resolved:
+            return self._principal
+        tried: list[str] = []
+        for wire in self._wires:
+            credential = wire.credential(self.request)
+            if credential is None or credential.token in tried:
+                continue
+            tried.append(credential.token)
+            self.wire, self._resolved = wire, False
+            if await super().principal(refresh=refresh) is not None:
+                break
+        self._resolved = True
+        return self._principal

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from better_auth.config import SameSite
+from better_auth.config import SameSite, SessionConfig
 
 LONGEST_LIFE = timedelta(days=400)
 """Browsers keep no cookie longer (RFC 6265bis section 5.5)."""
@@ -23,6 +23,29 @@ class SetCookie:
     secure: bool = True
     http_only: bool = True
     same_site: SameSite = SameSite.LAX
+
+    @classmethod
+    def as_configured(
+        cls,
+        config: SessionConfig,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        expires: datetime | None = None,
+    ) -> "SetCookie":
+        """A cookie with the attributes that ``config`` gives to all of them."""
+        return cls(
+            name,
+            value,
+            max_age=max_age,
+            expires=expires,
+            path=config.cookie_path,
+            domain=config.cookie_domain,
+            secure=config.cookie_secure,
+            http_only=config.cookie_http_only,
+            same_site=config.cookie_same_site,
+        )
 
     def render(self) -> str:
         """The value of the Set-Cookie header."""

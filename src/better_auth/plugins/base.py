@@ -25,7 +25,7 @@ class Plugin:
     name: ClassVar[str] = ""
     """How the plugin is called in documentation and errors; the class's name if empty."""
     records: ClassVar[Sequence[type[Record]]] = ()
-    user_fields: ClassVar[type[Fields] | None] = None
+    user_fields: type[Fields] | None = None
     session_fields: ClassVar[type[Fields] | None] = None
 
     context: Context

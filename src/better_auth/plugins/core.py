@@ -7,11 +7,9 @@ from typing import Any, Literal
 from better_auth.errors import DatabaseUnavailable
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get
+from better_auth.http.serving import LIVENESS
 from better_auth.models import Fields
 from better_auth.plugins.base import Plugin
-
-LIVENESS = "/health/live"
-"""The one path that is answered before the application has started."""
 
 READY_WITHIN = 2.0
 """Seconds the database has to answer, or the application does not count as ready."""

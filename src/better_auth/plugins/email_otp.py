@@ -15,9 +15,9 @@ from pydantic import Field
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, ConfigurationError, Forbidden, TooManyRequests
-from better_auth.events import SignedUp, on
+from better_auth.events import SignedUp
 from better_auth.http.body import Input
-from better_auth.http.call import Call, Challenge, Context
+from better_auth.http.call import Call, Challenge, Context, Occasion
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.mail import MailKind, Send
 from better_auth.models import Fields, User
@@ -151,6 +151,8 @@ class EmailOtpPlugin(Plugin):
         super().bind(context)
         for kind in KINDS.values():
             context.mail.route(kind, self.send, needed_by=type(self).__name__)
+        if self.send_on_sign_up:
+            context.verifiers.append(self._ask)
         if not self.disable_sign_up:
             context.users.refuse_required_fields(type(self).__name__)
 
@@ -176,11 +178,9 @@ class EmailOtpPlugin(Plugin):
         self._send_later("forget-password", normalize_email(body.email))
         return Done(success=True)
 
-    @on(SignedUp)
-    def greet(self, event: SignedUp) -> None:
-        """Send a code to who signed up with an address that nobody has proven."""
-        if self.send_on_sign_up and not event.user.email_verified:
-            self._send_later("email-verification", event.user.email)
+    def _ask(self, call: Call, user: User, callback_url: str | None, at: Occasion) -> None:
+        if at == "sign-up" and not user.email_verified:
+            self._send_later("email-verification", user.email)
 
     def _send_later(self, kind: CodeType, email: str, subject: str | None = None) -> None:
         """Make a code for ``subject`` (the address itself) and send it, after the answer.

@@ -27,6 +27,7 @@ from better_auth.http.endpoints import get, post
 from better_auth.http.messages import Redirect
 from better_auth.mail import MailKind, Send
 from better_auth.models import Fields, Session, User
+from better_auth.plugins.answers import Status, refused_at
 from better_auth.plugins.base import Plugin
 from better_auth.users import EmailTaken, normalize_email
 
@@ -54,12 +55,6 @@ class FollowLink(Input):
         default=None, alias="newUserCallbackURL", max_length=2048
     )
     error_callback_url: str | None = Field(default=None, alias="errorCallbackURL", max_length=2048)
-
-
-class Status(Fields):
-    """A link is on its way, if there is anybody to send one to."""
-
-    status: bool
 
 
 class SignedInByLink(Fields):
@@ -138,7 +133,7 @@ class MagicLinkPlugin(Plugin):
             self.context.mail.send(MailKind.MAGIC_LINK, email, url=url, token=token)
 
         self.context.mail.later(MailKind.MAGIC_LINK, send)
-        return Status(status=True)
+        return Status()
 
     async def _may_send(self, email: str) -> bool:
         if self.disable_sign_up and await self.context.users.find_by_email(email) is None:
@@ -154,7 +149,6 @@ class MagicLinkPlugin(Plugin):
         """
         self._check_redirects(call, query)
         _refuse_ahead_of_time(call)
-        failed_url = query.error_callback_url or query.callback_url
         try:
             user, is_new = await self._redeemed(call, query.token)
             challenge = (
@@ -164,9 +158,9 @@ class MagicLinkPlugin(Plugin):
                 return _to_second_factor(challenge, query.callback_url)
             session = await call.begin_session(user)
         except AuthError as error:
-            if failed_url is None or error.status >= 500:
+            if error.status >= 500:
                 raise
-            return Redirect.to(failed_url, error=error.code)
+            return refused_at(query.error_callback_url or query.callback_url, error)
         if query.callback_url is None:
             return SignedInByLink(token=session.token, user=user, session=session)
         return Redirect.to((is_new and query.new_user_callback_url) or query.callback_url)

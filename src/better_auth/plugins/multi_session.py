@@ -21,6 +21,7 @@ from better_auth.http.call import Call, Context
 from better_auth.http.cookies import LONGEST_LIFE
 from better_auth.http.endpoints import Endpoint, get, post
 from better_auth.models import Fields, Principal, Session, User, impersonator
+from better_auth.plugins.answers import Status
 from better_auth.plugins.base import Plugin
 
 PREFIX = "multi_session."
@@ -40,12 +41,6 @@ class WhichSession(Input):
     """Which of this browser's sessions: its token, or a listing's handle."""
 
     session_token: str = Field(max_length=512, repr=False)
-
-
-class Status(Fields):
-    """It was done."""
-
-    status: bool
 
 
 class MultiSessionPlugin(Plugin):
@@ -104,7 +99,7 @@ class MultiSessionPlugin(Plugin):
                 call.set_session_cookie(left[0].session)
             else:
                 call.clear_session_cookie()
-        return Status(status=True)
+        return Status()
 
     def around(self, endpoint: Endpoint) -> Endpoint:
         """Signing out signs out of every account of the browser."""
@@ -156,7 +151,7 @@ class MultiSessionPlugin(Plugin):
         """Who holds ``token``; ``current`` is known, and not looked up again."""
         if current is not None and _is_same(current.session.token, token):
             return current
-        return await self.context.sessions.resolve(token)
+        return await self.context.sessions.resolve(token, refresh=False)
 
     async def _chosen(self, call: Call, text: str) -> Principal:
         """The one of this browser's sessions that ``text`` names. Raises ``Unauthorized``."""

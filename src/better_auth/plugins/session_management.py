@@ -92,7 +92,7 @@ class SessionManagementPlugin(Plugin):
     @post("/get-session", access="session")
     async def get_session(self, call: Call) -> CurrentSessionResult:
         """Get the current session and its user."""
-        caller = await self._caller(call)
+        caller = call.at_hand() or await self._caller(call)
         if caller is None:
             return CurrentSessionResult(session=None, user=None)
         return CurrentSessionResult.trusted({"session": caller.session, "user": caller.user})

@@ -116,6 +116,7 @@ class UsernamePlugin(Plugin):
         user = await self._authenticated(call, body.username, body.password)
         if self.context.users.require_verified_email and not user.email_verified:
             await call.sign_in_failed("username", "email not verified", user.id)
+            call.ask_to_verify(user, body.callback_url, "sign-in")
             raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
         challenge = await call.second_step(user, remember=body.remember_me)
         if challenge is not None:

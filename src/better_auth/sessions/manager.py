@@ -39,6 +39,8 @@ from better_auth.sessions.watch import SessionWatch
 
 USER_AGENT_LENGTH = 512
 
+_NOTHING = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -78,6 +80,7 @@ class SessionManager:
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
         self._bars: list[Callable[[User], bool]] = []
+        self._watchers: list[Callable[[Principal | None], None]] = []
         self.revocations = SessionWatch(
             database, events, clock, config.cache.max_staleness.total_seconds()
         )
@@ -92,15 +95,8 @@ class SessionManager:
         self._bars.append(is_barred)
 
     def watch(self, seen: Callable[[Principal | None], None]) -> None:
-        """Tell ``seen`` what every check finds from now on; nobody watching costs nothing."""
-        resolve = self.resolve
-
-        async def watched(token: str) -> Principal | None:
-            principal = await resolve(token)
-            seen(principal)
-            return principal
-
-        self.resolve = watched  # type: ignore[method-assign]
+        """Tell ``seen`` what every check finds from now on."""
+        self._watchers.append(seen)
 
     async def create(
         self,
@@ -180,30 +176,59 @@ class SessionManager:
         await verbs.insert(session)
         return evicted
 
-    async def resolve(self, token: str) -> Principal | None:
+    async def resolve(self, token: str, *, refresh: bool = True) -> Principal | None:
         """Who holds ``token``: the live session and its user, or None.
 
-        The one way in for every door. Refreshes the session when that is due; the principal then
-        says so, and a door that was given a cookie sends it again.
+        The one way in for every door. Refreshes the session when that is due, unless ``refresh``
+        is off; the principal then says so, and a door that was given a cookie sends it again.
         """
+        keys = self.tokens.keys(token)
+        principal = self._known(keys, token)
+        if principal is not None:
+            return principal
         now = self._clock()
-        for key in self.tokens.keys(token):
-            found = self._database.at_hand(key)
-            if found is None or self._has_aged(found[0], now):
-                found = await self._database.session_with_user(key)
+        for key in keys:
+            found = await self._database.session_with_user(key)
             if found is not None:
+                principal = self._admitted(*found, token, now)
+                if refresh and principal is not None and self._has_aged(found[0], now):
+                    principal = await self._refresh(*found, now)
                 break
-        else:
-            return None
-        session, user = found
+        for seen in self._watchers:
+            seen(principal)
+        return principal
+
+    def at_hand(self, token: str) -> Principal | None:
+        """What :meth:`resolve` would answer, where that is known without waiting.
+
+        None says nothing: resolve. It spares a door that is asked at every request a coroutine.
+        """
+        return self._known(self.tokens.keys(token), token)
+
+    def _known(self, keys: Sequence[str], token: str) -> Principal | None:
+        for key in keys:
+            found = self._database.at_hand(key)
+            if found is not None:
+                now = self._clock()
+                if self._has_aged(found[0], now):
+                    break  # what the database holds decides, whatever is in memory
+                principal = self._admitted(*found, token, now)
+                if principal is not None:
+                    for seen in self._watchers:
+                        seen(principal)
+                return principal
+        return None
+
+    def _admitted(
+        self, session: Session, user: User, token: str, now: datetime
+    ) -> Principal | None:
+        """Whoever came with ``token`` as the holder of ``session``, if it counts."""
         if session.expires_at <= now:
             return None
         for is_barred in self._bars:
             if is_barred(user):
                 return None
         session.__dict__["token"] = token  # whoever shares this record came with the same token
-        if self._has_aged(session, now):
-            return await self._refresh(session, user, now)
         return Principal(session, user, False, self)
 
     def principal(self, session: Session, user: User) -> Principal:
@@ -215,10 +240,21 @@ class SessionManager:
         await self.revocations.until_ended(session)
 
     def _has_aged(self, session: Session, now: datetime) -> bool:
-        """Whether ``session`` has expired or its refresh is due: then what the database holds
-        decides, whatever is in memory."""
+        """Whether ``session`` has expired or its refresh is due."""
         left = session.expires_at - now
-        return left <= (self._refresh_when_left if session.remember else timedelta(0))
+        return left <= (self._refresh_when_left if session.remember else _NOTHING)
+
+    def needs_refresh(self, session: Session) -> bool:
+        """Whether resolving ``session`` would extend it now."""
+        now = self._clock()
+        latest = now + self.config.expires_in
+        if session.ends_at is not None:
+            latest = min(latest, session.ends_at)
+        return (
+            not self.config.disable_refresh
+            and self._has_aged(session, now)
+            and latest > session.expires_at
+        )
 
     async def _refresh(self, session: Session, user: User, now: datetime) -> Principal | None:
         """Move the end of an aged session, unless it was revoked in the meantime."""
@@ -298,10 +334,9 @@ class SessionManager:
         ``current`` keeps its own token whatever ``list_tokens`` says: its holder has it already.
         An impersonator is shown handles: what the user's own devices hold is not theirs to have.
         """
-        sessions = await self._live(user_id)
         for_impersonator = current is not None and impersonator(current) is not None
         listed = []
-        for session in sessions:
+        for session in await self._live(user_id):
             if current is not None and session.id == current.id:
                 token = current.token
             elif impersonator(session) and not self.list_impersonations and not for_impersonator:
@@ -309,8 +344,8 @@ class SessionManager:
             elif for_impersonator:
                 token = self.tokens.handle(session.id)
             else:
-                token = self.tokens.shown(session)
-            listed.append(session.revised(token=token))
+                token = self._shown(session)
+            listed.append(session if session.token == token else session.revised(token=token))
         return listed
 
     async def list_all_for(self, user_id: str) -> list[Session]:
@@ -320,12 +355,14 @@ class SessionManager:
 
     async def _live(self, user_id: str) -> list[Session]:
         """The live sessions of a user, newest first."""
-        return await self._database.find(
-            Session,
-            user_id=user_id,
-            expires_at=gt(self._clock()),
-            order_by=("-created_at", "-id"),
-        )
+        return await self._database.live_sessions(user_id, self._clock())
+
+    def _shown(self, session: Session) -> str:
+        """What the user is shown as the token of ``session``, noted in the record, which may be
+        remembered: opening a sealed token takes longer than finding its row."""
+        if not session.token:
+            session.__dict__["token"] = self.tokens.shown(session)
+        return session.token
 
     async def revoke(self, session: Session) -> bool:
         """End this session; whether it was this call that ended it."""

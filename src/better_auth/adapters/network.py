@@ -1,0 +1,55 @@
+"""What databases reached over a network have in common: bounded pools, statements with a limit."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+
+class NetworkBackend:
+    """A pool of connections for reading and one for writing."""
+
+    def __init__(
+        self,
+        url: sa.URL | str,
+        connect_args: dict[str, Any],
+        *,
+        pool_size: int,
+        patience: float,
+        isolation_level: IsolationLevel | None = None,
+    ) -> None:
+        """``isolation_level`` is that of transactions; None: as the server has it."""
+        self.patience: float | None = patience
+
+        def engine(**options: Any) -> AsyncEngine:
+            return create_async_engine(
+                url,
+                connect_args=connect_args,
+                hide_parameters=True,  # an error's text reaches the log
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=patience,
+                pool_pre_ping=True,
+                **options,
+            )
+
+        # Statements by themselves need no transaction, and so no BEGIN, COMMIT or ROLLBACK.
+        self.reading = engine(isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+        self.writing = engine(**({"isolation_level": isolation_level} if isolation_level else {}))
+
+    def committing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection in a transaction that is committed at the end."""
+        return self.writing.begin()
+
+    async def begin_writing(self, connection: AsyncConnection) -> None:
+        """A transaction has begun already."""
+
+    def shortcut(self) -> None:
+        """Nothing here answers without a round trip."""
+
+    async def close(self) -> None:
+        """Release every connection."""
+        await self.reading.dispose()
+        await self.writing.dispose()

@@ -1,0 +1,83 @@
+"""Node, the packages of ``package.json`` installed once, and what runs on them."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def _cache() -> Path:
+    """A folder outside the repository for this very ``package.json``."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    wanted = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()[:16]
+    return home / "better_auth-tests" / wanted
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A folder with this one's scripts, beside the installed packages that they import.
+
+    Installing compiles SQLite, which takes a minute, once; whoever comes meanwhile waits.
+    """
+    cache = _cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (cache / "complete").exists():
+            shutil.copy(HERE / "package.json", cache)
+            npm = [
+                "npm",
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--loglevel=error",
+            ]
+            subprocess.run(npm, cwd=cache, check=True, timeout=500)
+            (cache / "complete").touch()
+    folder = cache / f"scripts-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def peer(folder: Path, script: str = "peer.mjs", **environment: str) -> Iterator[str]:
+    """A server in Node that prints its origin, which is yielded."""
+    process = subprocess.Popen(
+        ["node", script],
+        cwd=folder,
+        env=os.environ | {"BETTER_AUTH_TELEMETRY": "0", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        origin = process.stdout.readline().strip()
+        assert origin, "the peer did not start"
+        yield origin
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+def walked(folder: Path, walk: str, origin: str) -> list[dict[str, Any]]:
+    """The steps of ``walks/WALK.mjs`` as the server at ``origin`` answered them."""
+    done = subprocess.run(
+        ["node", "walk.mjs", walk, origin], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    steps: list[dict[str, Any]] = json.loads(done.stdout)
+    return steps
