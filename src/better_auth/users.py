@@ -178,15 +178,24 @@ class UserManager:
 
         A hash of another kind or cost is replaced on the way.
         """
+        return await self.proven_credential(user_id, password) is not None
+
+    async def proven_credential(self, user_id: str | None, password: str) -> Account | None:
+        """The account whose password this is, with the hash that showed it (or took its place);
+        None, as :meth:`check_password` is false."""
         password = password[:LONGEST_PASSWORD]
         account = await self.credential(user_id or "")
         if account is None or account.password_hash is None:
             await self._passwords.pretend(password)
-            return False
+            return None
         verified = await self._passwords.verify(password, account.password_hash)
-        if verified.ok and verified.new_hash is not None:
-            await self.set_password_hash(account, verified.new_hash)
-        return verified.ok
+        if not verified.ok:
+            return None
+        if verified.new_hash is not None and await self.set_password_hash(
+            account, verified.new_hash
+        ):
+            account = account.revised(password_hash=verified.new_hash)
+        return account
 
     async def set_password_hash(self, account: Account, password_hash: str) -> bool:
         """Replace the hash, unless it was changed since ``account`` was read; whether it was."""
@@ -243,10 +252,10 @@ class UserManager:
         with an id in ``keep``. Nothing changes for an address that was proven before. Raises
         ``UnprocessableEntity`` (``USER_CHANGED``) where the address was changed meanwhile.
         """
-        if user.email_verified:
-            return user
-        changes = await self._changes(user, {"email_verified": True})
         unproven = {"email": user.email, "email_verified": False}
+        if user.email_verified or not await self._database.count(User, id=user.id, **unproven):
+            return await self._claimed(user)
+        changes = await self._changes(user, {"email_verified": True})
         # First, so that who is interrupted between leaves an address that is still unproven.
         await self._sessions.revoke_all(user.id)
         async with self._database.transaction() as verbs:
@@ -255,10 +264,7 @@ class UserManager:
             others = [account for account in accounts if account.id not in keep]
             await verbs.delete(Account, id=in_([account.id for account in others]))
         if not is_first:  # somebody else came first, with a proof too
-            found = await self.find(user.id)
-            if found is None or found.email != user.email or not found.email_verified:
-                raise _changed()
-            return found
+            return await self._claimed(user)
         user = user.revised(changes)
         await self._events.emit(UserUpdated(user, changes))
         await self._sessions.end_after(Change.EMAIL_CLAIMED, user.id)
@@ -266,6 +272,13 @@ class UserManager:
             await self._events.emit(AccountsDeleted(user.id, others))
         await self._events.emit(EmailVerified(user))
         return user
+
+    async def _claimed(self, user: User) -> User:
+        """``user`` as they are, whose address was proven before."""
+        found = user if user.email_verified else await self.find(user.id)
+        if found is None or found.email != user.email or not found.email_verified:
+            raise _changed()
+        return found
 
     async def update(
         self, user: User, changes: Mapping[str, Any], *, still: Mapping[str, Any] | None = None

@@ -25,7 +25,15 @@ const auth = betterAuth({
   baseURL: origin,
   secret: process.env.SECRET,
   database: new Database(":memory:"),
-  emailAndPassword: { enabled: true },
+  emailAndPassword: {
+    enabled: true,
+    sendResetPassword: async ({ user, token }) => void outbox.push({ to: user.email, code: token }),
+  },
+  emailVerification: {
+    sendVerificationEmail: async ({ user, token }) =>
+      void outbox.push({ to: user.email, code: token }),
+  },
+  user: { changeEmail: { enabled: true }, deleteUser: { enabled: true } },
   rateLimit: { enabled: false },
   databaseHooks: { user: { create: { before: appoint } } },
   plugins: [

@@ -10,12 +10,17 @@ import pytest
 
 from better_auth import BetterAuth, User
 from better_auth.events import UserCreating
+from better_auth.mail import Letter
 from better_auth.plugins import (
+    AccountManagementPlugin,
     AdminPlugin,
     EmailPasswordPlugin,
+    EmailVerificationPlugin,
     OrganizationPlugin,
+    PasswordManagementPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UserManagementPlugin,
 )
 from better_auth.plugins.organization import Invitation, Organization
 from tests.interop.compare import differences
@@ -35,6 +40,10 @@ class Application:
             wire="javascript",
             plugins=[
                 EmailPasswordPlugin(),
+                EmailVerificationPlugin(send=self.send_letter, send_on_sign_up=False),
+                PasswordManagementPlugin(send_reset=self.send_letter),
+                UserManagementPlugin(),
+                AccountManagementPlugin(),
                 SessionManagementPlugin(),
                 TwoFactorPlugin(issuer="Interop", send_otp=self.send_otp),
                 AdminPlugin(),
@@ -46,6 +55,11 @@ class Application:
     async def send_otp(self, user: User, code: str) -> None:
         """As if sent."""
         self.outbox.append({"to": user.email, "code": code})
+
+    def send_letter(self, letter: Letter) -> None:
+        """As if sent."""
+        if letter.token is not None:
+            self.outbox.append({"to": letter.to, "code": letter.token})
 
     async def send_invitation(self, invitation: Invitation, _: Organization, by: User) -> None:
         """As if sent."""

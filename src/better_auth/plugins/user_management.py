@@ -21,7 +21,6 @@ from better_auth.models import Fields, ReadOnly, Record, Session, Settable, User
 from better_auth.plugins.answers import Status
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import not_blank
-from better_auth.users import LONGEST_PASSWORD
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -202,7 +201,7 @@ class UserManagementPlugin(Plugin):
             raise AuthError(404, "INVALID_TOKEN", "The link is not, or no longer, good")
 
     async def _check_password(self, call: Call, user: User, password: str) -> None:
-        if not await self.context.users.check_password(user.id, password[:LONGEST_PASSWORD]):
+        if not await self.context.users.check_password(user.id, password):
             await call.sign_in_failed("password", "wrong password", user.id)
             raise BadRequest("The password is wrong", "INVALID_PASSWORD")
 
