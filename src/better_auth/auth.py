@@ -4,18 +4,23 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic import create_model
-from pydantic.fields import FieldInfo
 from sqlalchemy import MetaData
 
-from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
+from better_auth.adapters import DatabaseAdapter
 from better_auth.adapters.layout import layout_for
+from better_auth.assembly import (
+    extended,
+    make_database,
+    make_mailer,
+    make_wire,
+    own_version,
+    settable_fields,
+)
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig, WireName, mount_path
-from better_auth.crypto import CookieSigner, Keyring, PasswordHasher
+from better_auth.crypto import Keyring, PasswordHasher
 from better_auth.errors import ConfigurationError
 from better_auth.events import Event, EventBus
 from better_auth.http.addresses import ClientAddress
@@ -28,15 +33,12 @@ from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.serving import Served, with_cors
-from better_auth.http.wire import NativeWire, Wire
-from better_auth.http.wire.javascript import JavascriptWire
-from better_auth.mail import Mailer, MailProvider, provider_from_url
+from better_auth.http.wire import Wire
+from better_auth.mail import Mailer, MailProvider
 from better_auth.models import (
     Account,
-    Fields,
     Record,
     Session,
-    Settable,
     User,
     UserT,
     Verification,
@@ -92,7 +94,7 @@ class BetterAuth(Generic[UserT]):
             self.plugins.insert(1, SharedDatabasePlugin(plugins))
         self._refuse_twins()
         self.events = EventBus()
-        self.database = _adapter(database or config.database_url, config, clock)
+        self.database = make_database(database or config.database_url, config, clock)
         self._records = self._extended_records(user_model)
         layout = layout_for(config.database_names, with_typescript=is_shared)
         self.database.bind(list(self._records.values()), layout)
@@ -100,8 +102,8 @@ class BetterAuth(Generic[UserT]):
             name: field
             for name, field in user_model.model_fields.items()
             if name not in User.model_fields
-        } | _settable_fields(self.plugins)
-        self.context = self._build_context(clock, _mailer(mail, config))
+        } | settable_fields(self.plugins)
+        self.context = self._build_context(clock, make_mailer(mail, config))
         for plugin in self.plugins:
             plugin.bind(self.context)
             plugin.listen(self.events)
@@ -326,8 +328,8 @@ class BetterAuth(Generic[UserT]):
     def _extended_records(self, user_model: type[User]) -> dict[str, type[Record]]:
         """Every record by its table: the library's, with plugins' fields joined, and plugins'."""
         records: dict[str, type[Record]] = {
-            "user": _extended(user_model, [plugin.user_fields for plugin in self.plugins]),
-            "session": _extended(Session, [plugin.session_fields for plugin in self.plugins]),
+            "user": extended(user_model, [plugin.user_fields for plugin in self.plugins]),
+            "session": extended(Session, [plugin.session_fields for plugin in self.plugins]),
             "account": Account,
             "verification": Verification,
         }
@@ -375,86 +377,3 @@ class BetterAuth(Generic[UserT]):
             proofs=Proofs(self.database, keyring, clock),
             own_user_fields=self._own_user_fields,
         )
-
-
-def make_wire(name: WireName, config: AuthConfig, clock: Clock, keyring: Keyring) -> Wire:
-    """The look called ``name``."""
-    if name == "javascript":
-        return JavascriptWire(config.session, clock, keyring, CookieSigner(config.secret_values()))
-    return NativeWire(config.session, clock)
-
-
-def _settable_fields(plugins: Sequence[Plugin]) -> dict[str, FieldInfo]:
-    """The fields that plugins add to users and let them set."""
-    return {
-        name: field
-        for plugin in plugins
-        if plugin.user_fields is not None
-        for name, field in plugin.user_fields.model_fields.items()
-        if any(isinstance(marker, Settable) for marker in field.metadata)
-    }
-
-
-def _adapter(
-    database: DatabaseAdapter | str | None, config: AuthConfig, clock: Clock
-) -> DatabaseAdapter:
-    if database is None:
-        raise ConfigurationError(
-            "database is missing: an adapter, or a URL such as sqlite:///app.db"
-        )
-    if isinstance(database, str):
-        database = SqlDatabaseAdapter(
-            database,
-            pool_size=config.database_pool_size,
-            patience=config.database_patience.total_seconds(),
-        )
-    store = config.session.store
-    if store.url is not None:
-        if not isinstance(database, SqlDatabaseAdapter):
-            raise ConfigurationError("session.store.url: this database keeps sessions by itself")
-        from better_auth.adapters.redis import RedisDatabaseAdapter  # an optional extra
-
-        database = RedisDatabaseAdapter(
-            database,
-            store.url,
-            keep_table=store.keep_table,
-            prefix=store.prefix,
-            pool_size=config.database_pool_size,
-            patience=config.database_patience.total_seconds(),
-            clock=clock,
-        )
-    cache = config.session.cache
-    if cache.enabled:
-        database.enable_cache(
-            SessionCache(
-                max_entries=cache.max_entries,
-                max_bytes=cache.max_bytes,
-                max_staleness=cache.max_staleness.total_seconds(),
-            ),
-            cache.listen_url,
-        )
-    return database
-
-
-def _mailer(mail: Mailer | MailProvider | None, config: AuthConfig) -> Mailer:
-    if isinstance(mail, Mailer):
-        return mail
-    if mail is None and config.mail.url is not None:
-        mail = provider_from_url(config.mail.url, sender=config.mail.sender)
-    return Mailer(mail)
-
-
-def _extended(model: type[Record], additions: Sequence[type[Fields] | None]) -> type[Record]:
-    """``model`` with plugins' field sets joined in, under its own name."""
-    mixins: list[Any] = [fields for fields in additions if fields is not None]
-    if not mixins:
-        return model
-    return create_model(model.__name__, __base__=(*reversed(mixins), model))
-
-
-def own_version() -> str:
-    """The installed version of this package."""
-    try:
-        return version("better-auth")
-    except PackageNotFoundError:
-        return "0"

@@ -185,15 +185,24 @@ class UserManager:
 
         A hash of another kind or cost is replaced on the way.
         """
+        return await self.proven_credential(user_id, password) is not None
+
+    async def proven_credential(self, user_id: str | None, password: str) -> Account | None:
+        """The account whose password this is, with the hash that showed it (or took its place);
+        None, as :meth:`check_password` is false."""
         password = password[:LONGEST_PASSWORD]
         account = await self.credential(user_id or "")
         if account is None or account.password_hash is None:
             await self._passwords.pretend(password)
-            return False
+            return None
         verified = await self._passwords.verify(password, account.password_hash)
-        if verified.ok and verified.new_hash is not None:
-            await self.set_password_hash(account, verified.new_hash)
-        return verified.ok
+        if not verified.ok:
+            return None
+        if verified.new_hash is not None and await self.set_password_hash(
+            account, verified.new_hash
+        ):
+            account = account.revised(password_hash=verified.new_hash)
+        return account
 
     async def set_password_hash(self, account: Account, password_hash: str) -> bool:
         """Replace the hash, unless it was changed since ``account`` was read; whether it was."""
@@ -230,11 +239,13 @@ class UserManager:
         """Note that the address of ``user`` is theirs, by the link they asked for.
 
         The first time, sessions begun before end, but for ``current``: theirs who followed the
-        link. Raises ``UnprocessableEntity`` where the address was changed meanwhile.
+        link. Raises ``UnprocessableEntity`` (``USER_CHANGED``) where the address was verified, or
+        changed, meanwhile.
         """
         if user.email_verified:
             return user
-        user = await self.update(user, {"email_verified": True}, still={"email": user.email})
+        unproven = {"email": user.email, "email_verified": False}
+        user = await self.update(user, {"email_verified": True}, still=unproven)
         await self._sessions.end_after(Change.EMAIL_VERIFIED, user.id, current=current)
         await self._events.emit(EmailVerified(user))
         return user
@@ -246,19 +257,35 @@ class UserManager:
         While nobody had proven it, anybody may have made the user and waited for its owner. So
         the first proof ends all sessions, and takes every account (password included) but those
         with an id in ``keep``. Nothing changes for an address that was proven before. Raises
-        ``UnprocessableEntity`` where the address was changed meanwhile.
+        ``UnprocessableEntity`` (``USER_CHANGED``) where the address was changed meanwhile.
         """
-        if user.email_verified:
-            return user
-        accounts = await self._database.find(Account, user_id=user.id)
-        others = [account.id for account in accounts if account.id not in keep]
-        taken = await self._database.take(Account, id=in_(others)) if others else []
-        user = await self.update(user, {"email_verified": True}, still={"email": user.email})
+        unproven = {"email": user.email, "email_verified": False}
+        if user.email_verified or not await self._database.count(User, id=user.id, **unproven):
+            return await self._claimed(user)
+        changes = await self._changes(user, {"email_verified": True})
+        # First, so that who is interrupted between leaves an address that is still unproven.
+        await self._sessions.revoke_all(user.id)
+        async with self._database.transaction() as verbs:
+            is_first = await verbs.update(User, changes, id=user.id, **unproven)
+            accounts = await verbs.find(Account, user_id=user.id) if is_first else []
+            others = [account for account in accounts if account.id not in keep]
+            await verbs.delete(Account, id=in_([account.id for account in others]))
+        if not is_first:  # somebody else came first, with a proof too
+            return await self._claimed(user)
+        user = user.revised(changes)
+        await self._events.emit(UserUpdated(user, changes))
         await self._sessions.end_after(Change.EMAIL_CLAIMED, user.id)
-        if taken:
-            await self._events.emit(AccountsDeleted(user.id, taken))
+        if others:
+            await self._events.emit(AccountsDeleted(user.id, others))
         await self._events.emit(EmailVerified(user))
         return user
+
+    async def _claimed(self, user: User) -> User:
+        """``user`` as they are, whose address was proven before."""
+        found = user if user.email_verified else await self.find(user.id)
+        if found is None or found.email != user.email or not found.email_verified:
+            raise _changed()
+        return found
 
     async def update(
         self, user: User, changes: Mapping[str, Any], *, still: Mapping[str, Any] | None = None
@@ -269,17 +296,21 @@ class UserManager:
         (by field name) is not true any more (``USER_CHANGED``), and what plugins' unique fields
         raise.
         """
-        wanted = {**changes, "updated_at": self._clock()}
-        wanted = (await self._events.emit(UserUpdating(user, wanted))).changes
+        wanted = await self._changes(user, changes)
         try:
             changed = await self._database.update(User, wanted, id=user.id, **(still or {}))
         except UniqueViolation:
             raise await self._conflict(user.revised(wanted)) from None
         if still and not changed:
-            raise UnprocessableEntity("The user was changed meanwhile", "USER_CHANGED")
+            raise _changed()
         user = user.revised(wanted)
         await self._events.emit(UserUpdated(user, wanted))
         return user
+
+    async def _changes(self, user: User, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """What is to be written of ``user``, as handlers of ``UserUpdating`` have it."""
+        wanted = {**changes, "updated_at": self._clock()}
+        return (await self._events.emit(UserUpdating(user, wanted))).changes
 
     async def _conflict(self, user: User) -> AuthError:
         """What to say of ``user``, of whom the database holds a value for another already."""
@@ -297,3 +328,7 @@ class UserManager:
             return False
         await self._events.emit(UserDeleted(user))
         return True
+
+
+def _changed() -> UnprocessableEntity:
+    return UnprocessableEntity("The user was changed meanwhile", "USER_CHANGED")

@@ -201,7 +201,7 @@ def test_redirects_go_nowhere_else(box: Mailbox, url: str) -> None:
     """ "missing origin checks on redirects" (known faults, #43)."""
     box.user()
     answer = ask(box, redirectTo=url)
-    assert (answer.status_code, answer.json()["code"]) == (403, "INVALID_CALLBACK_URL")
+    assert (answer.status_code, answer.json()["code"]) == (403, "INVALID_REDIRECT_URL")
     followed = box.browser().get("/reset-password/x", params={"callbackURL": url})
     assert (followed.status_code, followed.json()["code"]) == (403, "INVALID_CALLBACK_URL")
     assert box.all() == []

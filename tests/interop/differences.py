@@ -42,6 +42,42 @@ DELIBERATE: dict[str, list[Difference]] = {
             "No cookie is taken back from a client that came without one.",
         ),
     ],
+    "account": [
+        Difference(r"^ask for [^:]*: data.message: ", "Messages are our own."),
+        Difference(
+            r"^after the reset: (data|cookies.session_token): None \|",
+            "A reset ends every session.",
+        ),
+        Difference(
+            r"^(the new password|change, ending others|this is not|renamed)"
+            r": data.user.emailVerified: True \| False$",
+            "Whoever chose a new password by the link has read the mail: the address is verified.",
+        ),
+        Difference(
+            r"^prove it: (data.token|cookies.session_token): .* \| 'absent'$",
+            "A password proven again makes the session fresh, under a new token.",
+        ),
+        Difference(
+            r"^follow: cookies.session_token: \{.*\} \| 'absent'$",
+            "The session that stays when an address is verified has a new token.",
+        ),
+        Difference(
+            r"^rename: cookies.session_token: 'absent' \|",
+            "The session's cookie names the session, which is the same.",
+        ),
+        Difference(
+            r"error.code: '(FIELD_NOT_ALLOWED|EMAIL_IS_THE_SAME)' \| 'absent'$",
+            "Every error has a code.",
+        ),
+        Difference(
+            r"^unlink what is not there: error.code: 'ACCOUNT_NOT_FOUND' \|",
+            "What is not there is not the last account.",
+        ),
+        Difference(
+            r"^to none: error.code: 'INVALID_EMAIL' \| 'VALIDATION_ERROR'$",
+            "An address that is none is called INVALID_EMAIL everywhere.",
+        ),
+    ],
     "two-factor": [
         Difference(
             r"^(disable|disable what is not on|enable): data.token: '<opaque>' \| 'absent'$"
@@ -122,28 +158,6 @@ DELIBERATE: dict[str, list[Difference]] = {
         ),
         Difference(
             r"^set [^:]*active[^:]*: cookies.session_token: 'absent' \|",
-            "The session's cookie names the session, which is the same.",
-        ),
-    ],
-    "account": [
-        Difference(
-            r"^change: data.token: '<opaque>' \| None$|^change: cookies.session_token: \{",
-            "Whoever changes their password goes on under a new token.",
-        ),
-        Difference(
-            r"^prove: cookies.session_token: \{.*\} \| 'absent'$",
-            "A session that was there before its address was proven goes on under a new token.",
-        ),
-        Difference(
-            r"^unlink what is not there: error.code: 'ACCOUNT_NOT_FOUND' \|",
-            "What is not there is said before what may not be taken away.",
-        ),
-        Difference(
-            r"^delete, not enabled: error.code: 'NOT_FOUND' \| 'absent'$", "Every error has a code."
-        ),
-        Difference(r"^forgotten[^:]*: data.message: ", "Messages are our own."),
-        Difference(
-            r"^update: cookies.session_token: 'absent' \|",
             "The session's cookie names the session, which is the same.",
         ),
     ],

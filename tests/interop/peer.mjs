@@ -44,6 +44,7 @@ const auth = betterAuth({
   emailVerification: {
     sendVerificationEmail: async ({ user, token }) => tell(user.email, token),
   },
+  user: { changeEmail: { enabled: true }, deleteUser: { enabled: true } },
   rateLimit: { enabled: false },
   databaseHooks: { user: { create: { before: appoint } } },
   plugins: [

@@ -68,6 +68,8 @@ class RoutedVerbs(Verbs):
         return await self._tables.insert(record)
 
     async def find_one(self, model: type[R], **where: Any) -> R | None:
+        if not _is_session(model):
+            return await self._tables.find_one(model, **where)
         rows = await self.find(model, limit=1, **where)
         return rows[0] if rows else None
 
@@ -177,6 +179,15 @@ class RedisDatabaseAdapter(RoutedVerbs):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sql!r})"
+
+    @property
+    def on_wait(self) -> Callable[[str, float], None]:
+        """Told of waits for the tables' connections."""
+        return self.sql.on_wait
+
+    @on_wait.setter
+    def on_wait(self, told: Callable[[str, float], None]) -> None:
+        self.sql.on_wait = told
 
     @property
     def cache(self) -> SessionCache | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from better_auth.auth import own_version
+from better_auth.assembly import own_version
 from better_auth.cli import audit, sessions, users
 from better_auth.cli.application import load, opened, settle
 from better_auth.cli.options import Application, Database

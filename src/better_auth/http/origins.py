@@ -67,10 +67,10 @@ class TrustedOrigins:
         if url is None or _PATH.fullmatch(url):
             return
         origin = origin_of(url)
-        if origin is None or "\\" in url or not url.isprintable() or " " in url:
-            raise Forbidden(f"{name}: not a trusted URL", "INVALID_CALLBACK_URL")
-        if not self.is_trusted(origin, request):
-            raise Forbidden(f"{name}: not a trusted URL", "INVALID_CALLBACK_URL")
+        is_odd = "\\" in url or not url.isprintable() or " " in url
+        if origin is None or is_odd or not self.is_trusted(origin, request):
+            code = "INVALID_REDIRECT_URL" if name == "redirectTo" else "INVALID_CALLBACK_URL"
+            raise Forbidden(f"{name}: not a trusted URL", code)
 
 
 def origin_of(url: str) -> str | None:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
-from better_auth.errors import AuthError, BadRequest, Forbidden, Unauthorized
+from better_auth.errors import AuthError, BadRequest, Forbidden, Unauthorized, UnprocessableEntity
 from better_auth.events import SecurityChanged, SignedUpAgain, on
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Context, Occasion
@@ -214,7 +214,11 @@ class EmailVerificationPlugin(Plugin):
         own = await self._own_session(call, user)
         if not user.email_verified:
             current = own.session if own else None
-            user = await self.context.users.verify_email(user, current=current)
+            try:
+                user = await self.context.users.verify_email(user, current=current)
+            except UnprocessableEntity:  # verified by another request meanwhile, or changed
+                await self._bound(user.id, user.email)
+                return Verified()
             if own is not None:
                 await self._renew(call, Principal(own.session, user))
             elif self.auto_sign_in_after_verification and (

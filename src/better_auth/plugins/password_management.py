@@ -16,7 +16,7 @@ from better_auth.mail import MailKind, Send
 from better_auth.models import Account, Fields, User
 from better_auth.plugins.answers import Renewed, Status, refused_at
 from better_auth.plugins.base import Plugin
-from better_auth.users import LONGEST_PASSWORD, normalize_email
+from better_auth.users import normalize_email
 
 LONGEST_TOKEN = 256
 
@@ -227,14 +227,14 @@ class PasswordManagementPlugin(Plugin):
     async def _proven(self, call: Call, user: User, password: str) -> Account:
         """The account whose password this is. Raises ``BadRequest``."""
         users = self.context.users
-        is_right = await users.check_password(user.id, password[:LONGEST_PASSWORD])
-        account = await users.credential(user.id)  # a right password may have got a new hash
-        if account is None or account.password_hash is None:
-            raise BadRequest("This user has no password", "CREDENTIAL_ACCOUNT_NOT_FOUND")
-        if not is_right:
+        proven = await users.proven_credential(user.id, password)
+        if proven is None:
+            account = await users.credential(user.id)
+            if account is None or account.password_hash is None:
+                raise BadRequest("This user has no password", "CREDENTIAL_ACCOUNT_NOT_FOUND")
             await call.sign_in_failed("password", "wrong password", user.id)
             raise _wrong_password()
-        return account
+        return proven
 
     def _notify(self, user: User) -> None:
         if self.notify:

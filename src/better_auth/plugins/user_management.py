@@ -21,7 +21,12 @@ from better_auth.models import Fields, ReadOnly, Record, Session, Settable, User
 from better_auth.plugins.answers import Status
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import not_blank
-from better_auth.users import LONGEST_PASSWORD
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """What is left out stays as it is: no default says what it becomes."""
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -32,7 +37,7 @@ def _without_default(schema: dict[str, Any]) -> None:
 class UpdateUser(Input):
     """What is to be different. An application's own ``User`` fields join these."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_defaults)
 
     name: Annotated[str, AfterValidator(not_blank)] = Field(
         default="", min_length=1, max_length=255, json_schema_extra=_without_default
@@ -43,7 +48,7 @@ class UpdateUser(Input):
 class UpdateSession(Input):
     """What is to be different: the session fields that plugins let users set."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_defaults)
 
 
 class UpdatedSession(Fields):
@@ -203,7 +208,7 @@ class UserManagementPlugin(Plugin):
             raise AuthError(404, "INVALID_TOKEN", "The link is not, or no longer, good")
 
     async def _check_password(self, call: Call, user: User, password: str) -> None:
-        if not await self.context.users.check_password(user.id, password[:LONGEST_PASSWORD]):
+        if not await self.context.users.check_password(user.id, password):
             await call.sign_in_failed("password", "wrong password", user.id)
             raise BadRequest("The password is wrong", "INVALID_PASSWORD")
 
