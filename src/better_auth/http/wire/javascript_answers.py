@@ -7,7 +7,7 @@ not in it looks the same on both wires.
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 from better_auth.errors import AuthError, Unauthorized
@@ -57,7 +57,7 @@ def dressed(endpoint: Endpoint, *, defer_refresh: bool) -> Endpoint:
         return _get_session(endpoint, defer_refresh)
     if path == "/sign-out":
         endpoint = replace(endpoint, function=_sign_out(endpoint.function), result=SignedOut)
-    elif path.startswith("/sign-in/"):
+    elif path.startswith("/sign-in/") or Challenge in get_args(endpoint.result):
         endpoint = replace(endpoint, function=_answering(endpoint.function, _signed_in))
     elif path in _RESULTS:
         result, transform = _RESULTS[path]
