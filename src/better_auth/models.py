@@ -1,7 +1,7 @@
 """The records: what a user, a session, an account and a verification are.
 
 A record is declared once. Its fields are the columns of its table (``adapters/schema.py`` reads
-them), its camelCase aliases are the wire (``http/wire.py`` writes them), and its instances are
+them), its camelCase aliases are the wire (``http/wire`` writes them), and its instances are
 what every layer between the two handles. Records are frozen: a change is a new record
 (:meth:`Record.revised`) and a statement to the database, never an assignment.
 """

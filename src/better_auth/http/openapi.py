@@ -103,6 +103,8 @@ class _Models:
         schemas: list[Json] = [
             dict(self._references[model, "serialization"]) for model in _models(kind)
         ]
+        if get_origin(kind) is list:
+            return {"type": "array", "items": schemas[0]}
         if type(None) in get_args(kind):
             schemas.append({"type": "null"})
         if len(schemas) > 1:
@@ -173,7 +175,7 @@ def _error_statuses(endpoint: Endpoint) -> set[int]:
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
-    """The models an endpoint may answer: its result, or the members of a union."""
+    """The models an endpoint may answer: its result, a list's items, the members of a union."""
     kinds = get_args(kind) or (kind,)
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 

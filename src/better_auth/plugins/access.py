@@ -11,12 +11,28 @@ organizations use the same two classes with statements of their own.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, Field
 
 from better_auth.errors import BadRequest, ConfigurationError
 
 Permissions: TypeAlias = Mapping[str, Sequence[str]]
 """Actions by resource."""
+
+
+def _joined(value: object) -> object:
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return ",".join(value)
+    return value
+
+
+RoleNames = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    BeforeValidator(_joined, json_schema_input_type=str | list[str]),
+]
+"""Input: one role, or several, separated by commas or in a list."""
 
 
 class AccessControl:
@@ -43,12 +59,13 @@ class AccessControl:
         """Whether ``roles`` may do all that is ``wanted``."""
         return _pairs(wanted) <= self.held_by(roles)
 
-    def checked(self, roles: str) -> str:
-        """``roles`` in canonical form. Raises ``BadRequest`` where one does not exist."""
+    def checked(self, roles: str, *, unknown: str = "ROLE_NOT_FOUND") -> str:
+        """``roles`` in canonical form. Raises ``BadRequest`` (code ``unknown``) where one does
+        not exist."""
         names = list(dict.fromkeys(name.strip() for name in roles.split(",")))
         for name in names:
             if name not in self.roles:
-                raise BadRequest(f"role: there is no role {name[:64]!r}", "ROLE_NOT_FOUND")
+                raise BadRequest(f"role: there is no role {name[:64]!r}", unknown)
         return ",".join(names)
 
 

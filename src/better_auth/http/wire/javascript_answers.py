@@ -147,6 +147,7 @@ _CODES: Mapping[str, str] = {
 
 _STATUSES: Mapping[tuple[str, str], int] = {
     ("/admin/create-user", "USER_ALREADY_EXISTS"): 400,
+    ("/admin/update-user", "USER_ALREADY_EXISTS"): 400,
 }
 """Where the same thing has another status there."""
 

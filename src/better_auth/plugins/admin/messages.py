@@ -6,6 +6,7 @@ from pydantic import Field
 
 from better_auth.http.body import Input
 from better_auth.models import Fields, Session, User
+from better_auth.plugins.access import RoleNames
 
 Id = Field(min_length=1, max_length=64)
 
@@ -28,7 +29,7 @@ class NewUser(Input):
     name: str = Field(min_length=1, max_length=255)
     email: str = Field(min_length=1, max_length=320)
     password: str | None = Field(default=None, repr=False, json_schema_extra={"format": "password"})
-    role: str | None = Field(default=None, max_length=255)
+    role: RoleNames | None = None
 
 
 class UserChanges(Input):
@@ -49,7 +50,7 @@ class UserUpdate(UserId):
 class SetRole(UserId):
     """Which user, and their new role (several are separated by commas)."""
 
-    role: str = Field(min_length=1, max_length=255)
+    role: RoleNames
 
 
 class SetPassword(UserId):
@@ -125,6 +126,18 @@ class Allowed(Fields):
     """Whether the caller may do all of it."""
 
     success: bool
+
+
+class Permitted(Allowed):
+    """Whether the caller may do all of it."""
+
+    error: None = None
+
+
+class Done(Fields):
+    """It was done."""
+
+    status: bool = True
 
 
 class Impersonation(Fields):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from better_auth.adapters.base import contains, ends_with, eq, ne, starts_with
+from better_auth.adapters.base import contains, ends_with, eq, in_, ne, starts_with
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Forbidden, NotFound
 from better_auth.events import SecurityChanged, SessionCreating, on
@@ -16,11 +16,13 @@ from better_auth.plugins.admin.impersonation import Impersonations
 from better_auth.plugins.admin.messages import (
     Allowed,
     Ban,
+    Done,
     Ended,
     Find,
     Impersonation,
     NewUser,
     Permissions,
+    Permitted,
     SessionPage,
     SessionToRevoke,
     SetPassword,
@@ -32,7 +34,7 @@ from better_auth.plugins.admin.messages import (
     UserUpdate,
 )
 from better_auth.plugins.admin.records import AdminUserFields, ImpersonationFields
-from better_auth.plugins.admin.roles import DEFAULT_ROLES
+from better_auth.plugins.admin.roles import DEFAULT_ROLES, REFUSALS, UNKNOWN_ROLE
 from better_auth.plugins.base import Plugin
 from better_auth.users import normalize_email
 
@@ -83,7 +85,8 @@ class AdminPlugin(Plugin):
         """
         caller = await call.require()
         if not self.roles.allows(role_of(caller.user), {resource: actions}):
-            raise Forbidden("Your role does not allow this", "NOT_ALLOWED")
+            code = REFUSALS.get((resource, actions[0]), "NOT_ALLOWED")
+            raise Forbidden("Your role does not allow this", code)
         return caller
 
     async def _target(self, caller: Principal, user_id: str) -> User:
@@ -106,15 +109,15 @@ class AdminPlugin(Plugin):
             raise Forbidden("That role may do more than yours", "NOT_ALLOWED")
 
     @staticmethod
-    def _refuse_self(caller: Principal, user_id: str) -> None:
+    def _refuse_self(caller: Principal, user_id: str, code: str = "NOT_TO_ONESELF") -> None:
         if caller.user.id == user_id:
-            raise BadRequest("Not to be done to oneself", "NOT_TO_ONESELF")
+            raise BadRequest("Not to be done to oneself", code)
 
     @post("/admin/has-permission", access="session")
-    async def has_permission(self, call: Call, body: Permissions) -> Allowed:
+    async def has_permission(self, call: Call, body: Permissions) -> Permitted:
         """Tell whether the caller's role allows something."""
         caller = await call.require()
-        return Allowed(success=self.roles.allows(role_of(caller.user), body.permissions))
+        return Permitted(success=self.roles.allows(role_of(caller.user), body.permissions))
 
     # Users
 
@@ -125,8 +128,8 @@ class AdminPlugin(Plugin):
         fields = {}
         if body.role is not None:
             await self._allowed(call, "user", "set-role")
+            fields["role"] = self.roles.checked(body.role, unknown=UNKNOWN_ROLE)
             self._refuse_more_than(caller, body.role)
-            fields["role"] = self.roles.checked(body.role)
         password_hash = None
         if body.password is not None:
             await self.context.users.check_new_password(body.password)
@@ -165,22 +168,22 @@ class AdminPlugin(Plugin):
         return UserPage(users=users, total=total, limit=query.limit, offset=query.offset)
 
     @get("/admin/get-user", access="session", errors=(403, 404))
-    async def get_user(self, call: Call, query: UserIdQuery) -> UserResult:
+    async def get_user(self, call: Call, query: UserIdQuery) -> User:
         """Get one user."""
         await self._allowed(call, "user", "get")
-        return UserResult(user=await self._found(query.id))
+        return await self._found(query.id)
 
     @post("/admin/update-user", access="session", errors=(403, 404, 422))
-    async def update_user(self, call: Call, body: UserUpdate) -> UserResult:
+    async def update_user(self, call: Call, body: UserUpdate) -> User:
         """Change a user's name, address or picture; a new address ends their sessions."""
         caller = await self._allowed(call, "user", "update")
-        user = await self._target(caller, body.user_id)
         changes = body.data.model_dump(exclude_unset=True)
         for name in ("name", "email", "email_verified"):
             if name in changes and changes[name] is None:
                 raise BadRequest(f"data.{name}: must not be null", "VALIDATION_ERROR")
         if not changes:
-            raise BadRequest("data: nothing to change", "NOTHING_TO_CHANGE")
+            raise BadRequest("data: nothing to change", "NO_DATA_TO_UPDATE")
+        user = await self._target(caller, body.user_id)
         if changes.get("email_verified"):
             self._refuse_self(caller, user.id)
         if "email" in changes:
@@ -192,13 +195,13 @@ class AdminPlugin(Plugin):
         if moved:
             own = caller.session if caller.user.id == user.id else None
             await self.context.sessions.end_after(Change.EMAIL_CHANGED, user.id, current=own)
-        return UserResult(user=user)
+        return user
 
     @post("/admin/remove-user", access="session", errors=(403, 404))
     async def remove_user(self, call: Call, body: UserId) -> Allowed:
         """Delete a user, with everything that is theirs."""
         caller = await self._allowed(call, "user", "remove")
-        self._refuse_self(caller, body.user_id)
+        self._refuse_self(caller, body.user_id, "YOU_CANNOT_REMOVE_YOURSELF")
         user = await self._target(caller, body.user_id)
         await self.context.users.delete(user)
         return Allowed(success=True)
@@ -208,8 +211,9 @@ class AdminPlugin(Plugin):
         """Give a user another role; their sessions end."""
         caller = await self._allowed(call, "user", "set-role")
         self._refuse_self(caller, body.user_id)
+        role = self.roles.checked(body.role, unknown=UNKNOWN_ROLE)
         user = await self._target(caller, body.user_id)
-        self._refuse_more_than(caller, body.role)
+        self._refuse_more_than(caller, role)
         return UserResult(user=await self.give_role(user, body.role))
 
     async def give_role(self, user: User, role: str) -> User:
@@ -226,7 +230,7 @@ class AdminPlugin(Plugin):
         return user
 
     @post("/admin/set-user-password", access="session", errors=(403, 404))
-    async def set_user_password(self, call: Call, body: SetPassword) -> Allowed:
+    async def set_user_password(self, call: Call, body: SetPassword) -> Done:
         """Set a user's password; their sessions end."""
         caller = await self._allowed(call, "user", "set-password")
         user = await self._target(caller, body.user_id)
@@ -234,7 +238,7 @@ class AdminPlugin(Plugin):
         password_hash = await self.context.passwords.hash(body.new_password)
         await self.context.users.give_password(user, password_hash)
         await self.context.sessions.end_after(Change.PASSWORD_RESET, user.id)
-        return Allowed(success=True)
+        return Done()
 
     # Bans
 
@@ -242,7 +246,7 @@ class AdminPlugin(Plugin):
     async def ban_user(self, call: Call, body: Ban) -> UserResult:
         """Keep a user out, for a time or for good; their sessions end."""
         caller = await self._allowed(call, "user", "ban")
-        self._refuse_self(caller, body.user_id)
+        self._refuse_self(caller, body.user_id, "YOU_CANNOT_BAN_YOURSELF")
         user = await self._target(caller, body.user_id)
         seconds = body.ban_expires_in
         changes = {
@@ -294,12 +298,16 @@ class AdminPlugin(Plugin):
         """End one session of whoever it is."""
         caller = await self._allowed(call, "session", "revoke")
         sessions = self.context.sessions
-        session_id = body.id
-        if body.session_token is not None:
-            session_id = sessions.tokens.id_of_handle(body.session_token)
-        if session_id is None:
-            raise BadRequest("give id, or a listing's handle as sessionToken")
-        found = await self.context.database.find_one(Session, id=session_id)
+        where: dict[str, Any]
+        if body.session_token is None:
+            if body.id is None:
+                raise BadRequest("give id or sessionToken")
+            where = {"id": body.id}
+        elif session_id := sessions.tokens.id_of_handle(body.session_token):
+            where = {"id": session_id}
+        else:
+            where = {"token_key": in_(sessions.tokens.keys(body.session_token))}
+        found = await self.context.database.find_one(Session, **where)
         if found is None:
             return Ended(success=True, count=0)
         await self._target(caller, found.user_id)
@@ -343,7 +351,7 @@ class AdminPlugin(Plugin):
             role_of(caller.user), {"user": ("impersonate-admins",)}
         )
         if self.roles.held_by(role_of(user)) and not may_all:
-            raise Forbidden("Admins cannot be impersonated", "CANNOT_IMPERSONATE_ADMINS")
+            raise Forbidden("Admins cannot be impersonated", "YOU_CANNOT_IMPERSONATE_ADMINS")
         session = await self._impersonations.begin(call, caller, user)
         return Impersonation(session=session, user=user)
 

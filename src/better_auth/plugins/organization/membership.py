@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from better_auth.adapters.base import Verbs, gt, in_
-from better_auth.errors import BadRequest, Forbidden, UniqueViolation, UnprocessableEntity
+from better_auth.errors import BadRequest, Forbidden, UniqueViolation
 from better_auth.http.call import Context
 from better_auth.models import User
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.organization.records import Invitation, Member, Organization
-from better_auth.plugins.organization.roles import OWNER
+from better_auth.plugins.organization.roles import ONLY_OWNER, OWNER
 
 
 class Membership:
@@ -33,18 +33,18 @@ class Membership:
         )
 
     async def create(self, organization: Organization, owner_id: str) -> Member:
-        """Store an organization with its first owner. Raises ``UnprocessableEntity``."""
+        """Store an organization with its first owner. Raises ``BadRequest``."""
         member = self._member(organization.id, owner_id, OWNER)
         try:
             async with self._database.transaction() as verbs:
                 await verbs.insert(organization)
                 await verbs.insert(member)
         except UniqueViolation:
-            raise slug_taken() from None
+            raise slug_taken("ORGANIZATION_ALREADY_EXISTS") from None
         return member
 
     async def add(self, organization_id: str, user_id: str, role: str) -> Member:
-        """Make a user a member. Raises ``BadRequest``, ``Forbidden``, ``UnprocessableEntity``."""
+        """Make a user a member. Raises ``BadRequest`` and ``Forbidden``."""
         async with self._database.transaction() as verbs:
             if not await verbs.lock(Organization, organization_id):
                 raise BadRequest("There is no such organization", "ORGANIZATION_NOT_FOUND")
@@ -68,9 +68,12 @@ class Membership:
 
     async def _insert(self, verbs: Verbs, organization_id: str, user_id: str, role: str) -> Member:
         if await verbs.count(Member, organization_id=organization_id) >= self._limit:
-            raise Forbidden("The organization has as many members as it may", "MEMBER_LIMIT")
+            raise Forbidden(
+                "The organization has as many members as it may",
+                "ORGANIZATION_MEMBERSHIP_LIMIT_REACHED",
+            )
         if await verbs.find_one(Member, organization_id=organization_id, user_id=user_id):
-            raise UnprocessableEntity("Is a member already", "ALREADY_A_MEMBER")
+            raise already_a_member()
         return await verbs.insert(self._member(organization_id, user_id, role))
 
     async def change_role(self, member: Member, role: str) -> Member:
@@ -101,7 +104,7 @@ class Membership:
             return
         members = await verbs.find(Member, organization_id=member.organization_id)
         if not any(_is_owner(other.role) for other in members if other.id != member.id):
-            raise BadRequest("An organization keeps an owner", "LAST_OWNER")
+            raise BadRequest("An organization keeps an owner", ONLY_OWNER)
 
     async def delete(self, organization_id: str) -> bool:
         """Delete an organization with all that is its own; whether this call did."""
@@ -130,12 +133,12 @@ class Membership:
         where: dict[str, Any] = {"id": in_(ids)}
         return {user.id: user for user in await self._database.find(User, **where)}
 
-    def refuse_more_than(self, own: Member, *roles: str) -> None:
-        """Raises ``Forbidden`` where one of ``roles`` may do what ``own`` may not."""
+    def refuse_more_than(self, own: Member, *roles: str, code: str) -> None:
+        """Raises ``Forbidden`` (``code``) where one of ``roles`` may do what ``own`` may not."""
         held = self._roles.held_by(own.role)
         for role in roles:
             if not self._roles.held_by(role) <= held or (_is_owner(role) > _is_owner(own.role)):
-                raise Forbidden("That role may do more than yours", "NOT_ALLOWED")
+                raise Forbidden("That role may do more than yours", code)
 
     def _member(self, organization_id: str, user_id: str, role: str) -> Member:
         return Member(
@@ -146,9 +149,14 @@ class Membership:
         )
 
 
-def slug_taken() -> UnprocessableEntity:
+def slug_taken(code: str = "ORGANIZATION_SLUG_ALREADY_TAKEN") -> BadRequest:
     """Another organization has this slug."""
-    return UnprocessableEntity("The slug is taken", "SLUG_IS_TAKEN")
+    return BadRequest("The slug is taken", code)
+
+
+def already_a_member() -> BadRequest:
+    """Nobody joins twice."""
+    return BadRequest("Is a member already", "USER_IS_ALREADY_A_MEMBER_OF_THIS_ORGANIZATION")
 
 
 def _is_owner(role: str) -> bool:

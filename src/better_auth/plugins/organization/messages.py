@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from better_auth.http.body import Input
 from better_auth.models import Fields, User
+from better_auth.plugins.access import RoleNames
 from better_auth.plugins.organization.records import Invitation, Member, Organization
 
 _SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -70,6 +71,12 @@ class Which(Input):
     organization_slug: Slug | None = None
 
 
+class WhichRole(Which):
+    """Which organization, and whose role there; left out: the caller's."""
+
+    user_id: Id | None = None
+
+
 class WhichPage(Which):
     """Which organization, and which page of its members."""
 
@@ -88,7 +95,7 @@ class MemberRole(Input):
     """Which member, and their new role."""
 
     member_id: Id
-    role: str = Field(min_length=1, max_length=255)
+    role: RoleNames
     organization_id: Id | None = None
 
 
@@ -103,7 +110,7 @@ class Invite(Input):
     """Who is invited, and as what; ``resend`` renews an invitation that is pending."""
 
     email: str = Field(min_length=1, max_length=320)
-    role: str = Field(default="member", min_length=1, max_length=255)
+    role: RoleNames = "member"
     organization_id: Id | None = None
     resend: bool = False
 
@@ -154,12 +161,6 @@ class FullOrganization(Organization):
     invitations: list[Invitation]
 
 
-class OrganizationList(Fields):
-    """The caller's organizations, by name."""
-
-    organizations: list[Organization]
-
-
 class MemberPage(Fields):
     """One page of members, the oldest first; ``total`` counts all."""
 
@@ -170,7 +171,7 @@ class MemberPage(Fields):
 class MemberResult(Fields):
     """The member it was about."""
 
-    member: Member
+    member: MemberWithUser
 
 
 class Answered(Fields):
@@ -188,10 +189,10 @@ class InvitationDetails(Invitation):
     inviter_email: str
 
 
-class InvitationList(Fields):
-    """Invitations, the newest first."""
+class InvitationTo(Invitation):
+    """An invitation, and what to."""
 
-    invitations: list[Invitation]
+    organization_name: str
 
 
 class Available(Fields):
@@ -200,10 +201,17 @@ class Available(Fields):
     status: Literal[True]
 
 
-class Done(Fields):
-    """Whether it was done."""
+class Permitted(Fields):
+    """Whether the caller may do all of it."""
 
     success: bool
+    error: None = None
+
+
+class RoleOf(Fields):
+    """The role (or roles) of a member."""
+
+    role: str
 
 
 SendInvitation: TypeAlias = Callable[[Invitation, Organization, User], Awaitable[None]]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from better_auth.adapters.base import gt, in_
-from better_auth.errors import BadRequest, Forbidden, NotFound, UniqueViolation
+from better_auth.errors import BadRequest, Forbidden, UniqueViolation
 from better_auth.events import SessionCreating, UserDeleted, UserDeleting, on
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import get, post
@@ -13,16 +13,15 @@ from better_auth.models import Principal, Session, User
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.organization.mail import invitations_by_mail
-from better_auth.plugins.organization.membership import Membership, slug_taken
+from better_auth.plugins.organization.membership import Membership, already_a_member, slug_taken
 from better_auth.plugins.organization.messages import (
     Answered,
     Available,
-    Done,
     FullOrganization,
     InvitationDetails,
     InvitationId,
-    InvitationList,
     InvitationQuery,
+    InvitationTo,
     Invite,
     MemberPage,
     MemberPermissions,
@@ -32,14 +31,16 @@ from better_auth.plugins.organization.messages import (
     MemberWithUser,
     NewOrganization,
     OrganizationId,
-    OrganizationList,
     OrganizationUpdate,
+    Permitted,
     Person,
+    RoleOf,
     SendInvitation,
     SetActive,
     SlugOnly,
     Which,
     WhichPage,
+    WhichRole,
 )
 from better_auth.plugins.organization.records import (
     ActiveOrganization,
@@ -47,7 +48,7 @@ from better_auth.plugins.organization.records import (
     Member,
     Organization,
 )
-from better_auth.plugins.organization.roles import DEFAULT_ROLES
+from better_auth.plugins.organization.roles import DEFAULT_ROLES, REFUSALS
 from better_auth.users import normalize_email
 
 DefaultOrganization: TypeAlias = Callable[[User], Awaitable[str | None]]
@@ -122,7 +123,7 @@ class OrganizationPlugin(Plugin):
             raise BadRequest("Name an organization or set one active", "NO_ACTIVE_ORGANIZATION")
         member = await self._membership.of(caller.user.id, organization_id)
         if member is None:
-            raise Forbidden("You are not a member of this organization", "NOT_A_MEMBER")
+            raise not_a_member()
         return caller, member
 
     async def _allowed(
@@ -131,34 +132,41 @@ class OrganizationPlugin(Plugin):
         """The same, whose role holds the permission. Raises ``Forbidden``, too."""
         caller, member = await self._member(call, organization_id)
         if not self.roles.allows(member.role, {resource: (action,)}):
-            raise Forbidden("Your role does not allow this", "NOT_ALLOWED")
+            code = REFUSALS.get((resource, action), "NOT_ALLOWED")
+            raise Forbidden("Your role does not allow this", code)
         return caller, member
 
     async def _organization(self, organization_id: str) -> Organization:
         found = await self.context.database.find_one(Organization, id=organization_id)
         if found is None:
-            raise NotFound("There is no such organization", "ORGANIZATION_NOT_FOUND")
+            raise BadRequest("There is no such organization", "ORGANIZATION_NOT_FOUND")
         return found
 
     @post("/organization/has-permission", access="session", errors=(403,))
-    async def has_permission(self, call: Call, body: MemberPermissions) -> Done:
+    async def has_permission(self, call: Call, body: MemberPermissions) -> Permitted:
         """Tell whether the caller's role in an organization allows something."""
         _, member = await self._member(call, body.organization_id)
-        return Done(success=self.roles.allows(member.role, body.permissions))
+        return Permitted(success=self.roles.allows(member.role, body.permissions))
 
     # Organizations
 
-    @post("/organization/create", access="session", errors=(403, 422))
+    @post("/organization/create", access="session", errors=(400, 403))
     async def create(self, call: Call, body: NewOrganization) -> FullOrganization:
         """Create an organization, own it, and work in it."""
         caller = await call.require()
         if not self.allow_creating:
-            raise Forbidden("Creating organizations is not allowed", "NOT_ALLOWED")
+            raise Forbidden(
+                "Creating organizations is not allowed",
+                "YOU_ARE_NOT_ALLOWED_TO_CREATE_A_NEW_ORGANIZATION",
+            )
         limit = self.organization_limit
         if limit is not None:
             there = await self.context.database.count(Member, user_id=caller.user.id)
             if there >= limit:
-                raise Forbidden("You have as many organizations as you may", "ORGANIZATION_LIMIT")
+                raise Forbidden(
+                    "You have as many organizations as you may",
+                    "YOU_HAVE_REACHED_THE_MAXIMUM_NUMBER_OF_ORGANIZATIONS",
+                )
         now = self.context.clock()
         organization = Organization(
             name=body.name,
@@ -177,7 +185,7 @@ class OrganizationPlugin(Plugin):
             invitations=[],
         )
 
-    @post("/organization/check-slug", access="session", errors=(422,))
+    @post("/organization/check-slug", access="session", errors=(400,))
     async def check_slug(self, call: Call, body: SlugOnly) -> Available:
         """Tell whether a slug is free."""
         await call.require()
@@ -185,7 +193,7 @@ class OrganizationPlugin(Plugin):
             raise slug_taken()
         return Available(status=True)
 
-    @post("/organization/update", access="session", errors=(403, 422))
+    @post("/organization/update", access="session", errors=(400, 403))
     async def update(self, call: Call, body: OrganizationUpdate) -> Organization:
         """Change an organization's name, slug, logo or metadata."""
         _, own = await self._allowed(call, body.organization_id, "organization", "update")
@@ -202,25 +210,44 @@ class OrganizationPlugin(Plugin):
             raise slug_taken() from None
         return await self._organization(own.organization_id)
 
-    @post("/organization/delete", access="session", errors=(403,))
-    async def delete(self, call: Call, body: OrganizationId) -> Done:
+    @post("/organization/delete", access="session", errors=(400, 403))
+    async def delete(self, call: Call, body: OrganizationId) -> Organization:
         """Delete an organization; no session works in it any longer."""
         _, own = await self._allowed(call, body.organization_id, "organization", "delete")
-        return Done(success=await self._membership.delete(own.organization_id))
+        organization = await self._organization(own.organization_id)
+        await self._membership.delete(organization.id)
+        return organization
 
     @get("/organization/list", access="session")
-    async def list_organizations(self, call: Call) -> OrganizationList:
-        """List the organizations the caller belongs to."""
+    async def list_organizations(self, call: Call) -> list[Organization]:
+        """List the organizations the caller belongs to, by name."""
         caller = await call.require()
         members = await self.context.database.find(Member, user_id=caller.user.id)
         where: dict[str, Any] = {"id": in_([member.organization_id for member in members])}
-        found = await self.context.database.find(Organization, order_by=("name", "id"), **where)
-        return OrganizationList(organizations=found)
+        return await self.context.database.find(Organization, order_by=("name", "id"), **where)
+
+    @get("/organization/get-organization", access="session", errors=(403,))
+    async def get_organization(self, call: Call, query: Which) -> Organization | None:
+        """Get an organization; null where none is named or active."""
+        own = await self._named(call, query)
+        return None if own is None else await self._organization(own.organization_id)
+
+    async def _named(self, call: Call, query: Which) -> Member | None:
+        """What the caller is there; None where nothing is named and nothing active."""
+        caller = await call.require()
+        if query.organization_id or query.organization_slug or active_organization(caller.session):
+            return (await self._member(call, query.organization_id, query.organization_slug))[1]
+        return None
 
     @get("/organization/get-full-organization", access="session", errors=(403,))
-    async def get_full_organization(self, call: Call, query: Which) -> FullOrganization:
-        """Get an organization with its members and, for who may invite, pending invitations."""
-        _, own = await self._member(call, query.organization_id, query.organization_slug)
+    async def get_full_organization(self, call: Call, query: Which) -> FullOrganization | None:
+        """Get an organization with its members and, for who may invite, pending invitations.
+
+        Null where none is named or active.
+        """
+        own = await self._named(call, query)
+        if own is None:
+            return None
         organization = await self._organization(own.organization_id)
         members = await self.context.database.find(
             Member, organization_id=organization.id, order_by=("created_at", "id")
@@ -247,7 +274,7 @@ class OrganizationPlugin(Plugin):
         await self._activate(caller.session, own.organization_id)
         if await self._membership.of(caller.user.id, own.organization_id) is None:
             await self._activate(caller.session, None)  # removed in this very moment
-            raise Forbidden("You are not a member of this organization", "NOT_A_MEMBER")
+            raise not_a_member()
         return await self._organization(own.organization_id)
 
     async def _activate(self, session: Session, organization_id: str | None) -> None:
@@ -286,23 +313,35 @@ class OrganizationPlugin(Plugin):
         caller, own = await self._member(call, None)
         return _with_user(own, caller.user)
 
+    @get("/organization/get-active-member-role", access="session", errors=(400, 403))
+    async def get_active_member_role(self, call: Call, query: WhichRole) -> RoleOf:
+        """Get a member's role."""
+        _, own = await self._member(call, query.organization_id, query.organization_slug)
+        if query.user_id is None:
+            return RoleOf(role=own.role)
+        member = await self._membership.of(query.user_id, own.organization_id)
+        if member is None:
+            raise not_a_member()
+        return RoleOf(role=member.role)
+
     async def add_member(self, organization_id: str, user_id: str, role: str = "member") -> Member:
         """Make a user a member without an invitation. For the application's own code: no endpoint.
 
-        Raises ``BadRequest``, ``Forbidden`` (limit) and ``UnprocessableEntity`` (is one already).
+        Raises ``BadRequest`` (is one already) and ``Forbidden`` (limit).
         """
         return await self._membership.add(organization_id, user_id, self.roles.checked(role))
 
-    @post("/organization/update-member-role", access="session", errors=(403, 404))
-    async def update_member_role(self, call: Call, body: MemberRole) -> MemberResult:
+    @post("/organization/update-member-role", access="session", errors=(400, 403))
+    async def update_member_role(self, call: Call, body: MemberRole) -> Member:
         """Give a member another role, up to one's own."""
         _, own = await self._allowed(call, body.organization_id, "member", "update")
         member = await self._other(own, id=body.member_id)
         role = self.roles.checked(body.role)
-        self._membership.refuse_more_than(own, member.role, role)
-        return MemberResult(member=await self._membership.change_role(member, role))
+        code = REFUSALS["member", "update"]
+        self._membership.refuse_more_than(own, member.role, role, code=code)
+        return await self._membership.change_role(member, role)
 
-    @post("/organization/remove-member", access="session", errors=(403, 404))
+    @post("/organization/remove-member", access="session", errors=(400, 403))
     async def remove_member(self, call: Call, body: MemberToRemove) -> MemberResult:
         """Put a member out; their sessions work there no longer."""
         _, own = await self._allowed(call, body.organization_id, "member", "remove")
@@ -311,41 +350,48 @@ class OrganizationPlugin(Plugin):
             user = await self.context.users.find_by_email(normalize_email(body.member_id_or_email))
             where = {"user_id": user.id if user else ""}
         member = await self._other(own, **where)
-        self._membership.refuse_more_than(own, member.role)
+        self._membership.refuse_more_than(own, member.role, code=REFUSALS["member", "remove"])
+        person = await self.context.users.find(member.user_id)
         await self._membership.remove(member)
-        return MemberResult(member=member)
+        if person is None:
+            raise not_a_member()  # deleted in this very moment, and the membership with them
+        return MemberResult(member=_with_user(member, person))
 
     @post("/organization/leave", access="session", errors=(403,))
-    async def leave(self, call: Call, body: OrganizationId) -> Done:
+    async def leave(self, call: Call, body: OrganizationId) -> MemberWithUser:
         """Leave an organization; the last owner cannot."""
-        _, own = await self._member(call, body.organization_id)
-        return Done(success=await self._membership.remove(own))
+        caller, own = await self._member(call, body.organization_id)
+        await self._membership.remove(own)
+        return _with_user(own, caller.user)
 
     async def _other(self, own: Member, **where: Any) -> Member:
         where["organization_id"] = own.organization_id
         member = await self.context.database.find_one(Member, **where)
         if member is None:
-            raise NotFound("There is no such member", "MEMBER_NOT_FOUND")
+            raise BadRequest("There is no such member", "MEMBER_NOT_FOUND")
         return member
 
     # Invitations
 
-    @post("/organization/invite-member", access="session", errors=(403, 422))
+    @post("/organization/invite-member", access="session", errors=(400, 403))
     async def invite_member(self, call: Call, body: Invite) -> Invitation:
         """Invite an e-mail address, with a role up to one's own."""
         caller, own = await self._allowed(call, body.organization_id, "invitation", "create")
         role = self.roles.checked(body.role)
-        self._membership.refuse_more_than(own, role)
+        code = "YOU_ARE_NOT_ALLOWED_TO_INVITE_USER_WITH_THIS_ROLE"
+        self._membership.refuse_more_than(own, role, code=code)
         email = normalize_email(body.email)
         user = await self.context.users.find_by_email(email)
         if user and await self._membership.of(user.id, own.organization_id):
-            raise BadRequest("Is a member already", "ALREADY_A_MEMBER")
+            raise already_a_member()
         pending = await self._pending(own.organization_id)
         before = [invitation for invitation in pending if invitation.email == email]
         if before and not body.resend:
-            raise BadRequest("Is invited already", "ALREADY_INVITED")
+            raise BadRequest("Is invited already", "USER_IS_ALREADY_INVITED_TO_THIS_ORGANIZATION")
         if not before and len(pending) >= self.invitation_limit:
-            raise Forbidden("There are as many invitations as there may be", "INVITATION_LIMIT")
+            raise Forbidden(
+                "There are as many invitations as there may be", "INVITATION_LIMIT_REACHED"
+            )
         now = self.context.clock()
         invitation = Invitation(
             organization_id=own.organization_id,
@@ -364,7 +410,7 @@ class OrganizationPlugin(Plugin):
             await self.send_invitation(invitation, organization, caller.user)
         return invitation
 
-    @post("/organization/accept-invitation", access="session", errors=(403, 404, 422))
+    @post("/organization/accept-invitation", access="session", errors=(400, 403))
     async def accept_invitation(self, call: Call, body: InvitationId) -> Answered:
         """Become a member by an invitation to one's own e-mail address, and work there."""
         caller, invitation = await self._invited(call, body.invitation_id)
@@ -374,14 +420,14 @@ class OrganizationPlugin(Plugin):
         await self._activate(caller.session, member.organization_id)
         return Answered(invitation=invitation.revised(status="accepted"), member=member)
 
-    @post("/organization/reject-invitation", access="session", errors=(403, 404))
+    @post("/organization/reject-invitation", access="session", errors=(400, 403))
     async def reject_invitation(self, call: Call, body: InvitationId) -> Answered:
         """Turn an invitation to one's own e-mail address down."""
         _, invitation = await self._invited(call, body.invitation_id)
         await self._settle(invitation, "rejected")
         return Answered(invitation=invitation.revised(status="rejected"), member=None)
 
-    @post("/organization/cancel-invitation", access="session", errors=(403, 404))
+    @post("/organization/cancel-invitation", access="session", errors=(400, 403))
     async def cancel_invitation(self, call: Call, body: InvitationId) -> Invitation:
         """Take an invitation back."""
         await call.require()
@@ -392,7 +438,7 @@ class OrganizationPlugin(Plugin):
         await self._settle(found, "canceled")
         return found.revised(status="canceled")
 
-    @get("/organization/get-invitation", access="session", errors=(403, 404))
+    @get("/organization/get-invitation", access="session", errors=(400, 403))
     async def get_invitation(self, call: Call, query: InvitationQuery) -> InvitationDetails:
         """Get an invitation to one's own e-mail address."""
         _, invitation = await self._invited(call, query.id)
@@ -406,19 +452,49 @@ class OrganizationPlugin(Plugin):
         )
 
     @get("/organization/list-invitations", access="session", errors=(403,))
-    async def list_invitations(self, call: Call, query: Which) -> InvitationList:
-        """List an organization's invitations, for who may invite."""
+    async def list_invitations(self, call: Call, query: Which) -> list[Invitation]:
+        """List an organization's invitations, newest first, for who may invite."""
         _, own = await self._member(call, query.organization_id, query.organization_slug)
         await self._allowed(call, own.organization_id, "invitation", "create")
-        found = await self.context.database.find(
+        return await self.context.database.find(
             Invitation, organization_id=own.organization_id, order_by=("-created_at", "-id")
         )
-        return InvitationList(invitations=found)
+
+    @get("/organization/list-user-invitations", access="session", errors=(403,))
+    async def list_user_invitations(self, call: Call) -> list[InvitationTo]:
+        """List the pending invitations to the caller's own, proven e-mail address, newest first."""
+        caller = await call.require()
+        if not caller.user.email_verified:  # or whoever claims an address learns of its invitations
+            raise Forbidden(
+                "Verify your e-mail address first", "EMAIL_VERIFICATION_REQUIRED_FOR_INVITATION"
+            )
+        database = self.context.database
+        found = await database.find(
+            Invitation,
+            email=caller.user.email,
+            status="pending",
+            expires_at=gt(self.context.clock()),
+            order_by=("-created_at", "-id"),
+        )
+        where: dict[str, Any] = {"id": in_([i.organization_id for i in found])}
+        names = {o.id: o.name for o in await database.find(Organization, **where)}
+        return [
+            InvitationTo(**i.model_dump(), organization_name=names[i.organization_id])
+            for i in found
+            if i.organization_id in names
+        ]
+
+    def _require_proven(self, user: User) -> None:
+        if self.require_verified_email and not user.email_verified:
+            raise Forbidden(
+                "Verify your e-mail address first",
+                "EMAIL_VERIFICATION_REQUIRED_BEFORE_ACCEPTING_OR_REJECTING_INVITATION",
+            )
 
     async def _invited(self, call: Call, invitation_id: str) -> tuple[Principal, Invitation]:
         """The caller, and the invitation that is theirs and serves still.
 
-        Raises ``NotFound`` for one that does not, and ``Forbidden`` for another's.
+        Raises ``BadRequest`` for one that does not, and ``Forbidden`` for another's.
         """
         caller = await call.require()
         invitation = await self.context.database.find_one(
@@ -427,9 +503,11 @@ class OrganizationPlugin(Plugin):
         if invitation is None:
             raise _no_invitation()
         if invitation.email != caller.user.email:
-            raise Forbidden("The invitation is somebody else's", "NOT_THE_INVITED")
-        if self.require_verified_email and not caller.user.email_verified:
-            raise Forbidden("Verify your e-mail address first", "EMAIL_NOT_VERIFIED")
+            raise Forbidden(
+                "The invitation is somebody else's",
+                "YOU_ARE_NOT_THE_RECIPIENT_OF_THE_INVITATION",
+            )
+        self._require_proven(caller.user)
         return caller, invitation
 
     async def _settle(self, invitation: Invitation, status: str) -> None:
@@ -479,5 +557,12 @@ def _with_user(member: Member, user: User) -> MemberWithUser:
     return MemberWithUser(**member.model_dump(), user=Person.of(user))
 
 
-def _no_invitation() -> NotFound:
-    return NotFound("The invitation does not serve any longer", "INVITATION_NOT_FOUND")
+def not_a_member() -> Forbidden:
+    """The same whether or not there is such an organization."""
+    return Forbidden(
+        "You are not a member of this organization", "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION"
+    )
+
+
+def _no_invitation() -> BadRequest:
+    return BadRequest("The invitation does not serve any longer", "INVITATION_NOT_FOUND")

@@ -14,7 +14,7 @@ from better_auth.crypto import Purpose
 from better_auth.http.call import Call, Context
 from better_auth.plugins.two_factor.records import TrustedDevice
 
-COOKIE = "trusted-device"
+COOKIE = "trust-device"
 
 
 class TrustedDevices:

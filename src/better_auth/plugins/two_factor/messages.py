@@ -1,6 +1,7 @@
 """What the two-factor endpoints take and answer."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -28,6 +29,12 @@ class Code(Input):
     trust_device: bool = False
 
 
+class BackupCodeInput(Code):
+    """A backup code; ``disableSession``: only spend it, and begin no session."""
+
+    disable_session: bool = False
+
+
 class DeviceId(Input):
     """Which trusted device."""
 
@@ -40,6 +47,7 @@ class Enrolment(Fields):
     ``token`` is the session's new token.
     """
 
+    method: Literal["totp"] = "totp"
     totp_uri: str = Field(serialization_alias="totpURI")
     backup_codes: list[str]
     qr_code: str | None
@@ -56,26 +64,27 @@ class TotpUri(Fields):
 class BackupCodes(Fields):
     """New backup codes; the old ones are void."""
 
+    status: bool = True
     backup_codes: list[str]
 
 
 class Renewed(Fields):
     """It was done; ``token`` is the session's new token."""
 
-    success: bool
+    status: bool = True
     token: str
 
 
 class Sent(Fields):
     """A code is on its way."""
 
-    success: bool
+    status: bool = True
 
 
 class SignedIn(Fields):
-    """The session's token and its user, as signing in answers them."""
+    """The session's token and its user, as signing in answers them; no token where none began."""
 
-    token: str
+    token: str | None
     user: User
 
 

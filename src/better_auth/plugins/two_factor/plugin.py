@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import segno
 
-from better_auth.adapters.base import gt, in_, lt
+from better_auth.adapters.base import gt, in_
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Unauthorized
@@ -23,11 +23,13 @@ from better_auth.plugins.two_factor.attempts import (
     Attempts,
     challenge_gone,
     forgiven,
+    spent,
 )
 from better_auth.plugins.two_factor.codes import Check, Codes
 from better_auth.plugins.two_factor.devices import COOKIE as DEVICE_COOKIE
 from better_auth.plugins.two_factor.devices import TrustedDevices
 from better_auth.plugins.two_factor.messages import (
+    BackupCodeInput,
     BackupCodes,
     Code,
     DeviceId,
@@ -168,7 +170,7 @@ class TwoFactorPlugin(Plugin):
             await self.send_otp_to(who.user, code)
         else:
             self.context.mail.send(MailKind.TWO_FACTOR_CODE, who.user.email, code=code)
-        return Sent(success=True)
+        return Sent()
 
     @post("/two-factor/verify-otp", takes_credentials=True, errors=(401,))
     async def verify_otp(self, call: Call, body: Code) -> SignedIn:
@@ -178,18 +180,24 @@ class TwoFactorPlugin(Plugin):
         return await self._verify(call, who, check, body.trust_device)
 
     @post("/two-factor/verify-backup-code", takes_credentials=True, errors=(401,))
-    async def verify_backup_code(self, call: Call, body: Code) -> SignedIn:
+    async def verify_backup_code(self, call: Call, body: BackupCodeInput) -> SignedIn:
         """Complete a sign-in with a backup code, which is void from then on."""
         who = await self._who(call)
         if isinstance(who, SignedInAlready) and not is_enabled(who.user):
             raise BadRequest("Confirm two-factor with another code first", "TWO_FACTOR_NOT_ENABLED")
-        check = self._codes.backup(body.code)
-        return await self._verify(call, who, check, body.trust_device)
+        return await self._verify(
+            call,
+            who,
+            self._codes.backup(body.code),
+            body.trust_device,
+            wrong="INVALID_BACKUP_CODE",
+            begins_session=not body.disable_session,
+        )
 
     async def _who(self, call: Call) -> Pending | SignedInAlready:
         """Whose code it is: a pending sign-in's, or else a live session's.
 
-        Raises ``Unauthorized`` where it is neither.
+        Raises ``Unauthorized`` where it is neither, ``BadRequest`` where all attempts are spent.
         """
         credential = call.wire.credential(call.request)
         is_bearer = credential is not None and credential.source == "bearer"
@@ -200,8 +208,10 @@ class TwoFactorPlugin(Plugin):
                 PendingSignIn,
                 token_key=in_(keys),
                 expires_at=gt(self.context.clock()),
-                attempts=lt(ATTEMPTS_PER_SIGN_IN),
             )
+            if sign_in and sign_in.attempts >= ATTEMPTS_PER_SIGN_IN:
+                call.clear_plugin_cookie(COOKIE)
+                raise spent()
             user = sign_in and await self.context.users.find(sign_in.user_id)
             if sign_in and user:
                 return Pending(sign_in, user)
@@ -212,7 +222,14 @@ class TwoFactorPlugin(Plugin):
         return SignedInAlready(principal)
 
     async def _verify(
-        self, call: Call, who: Pending | SignedInAlready, check: Check, trust_device: bool
+        self,
+        call: Call,
+        who: Pending | SignedInAlready,
+        check: Check,
+        trust_device: bool,
+        *,
+        wrong: str = "INVALID_CODE",
+        begins_session: bool = True,
     ) -> SignedIn:
         """Pay for an attempt; if the code is right, spend it together with what it opens."""
         sign_in = who.sign_in if isinstance(who, Pending) else None
@@ -229,7 +246,11 @@ class TwoFactorPlugin(Plugin):
                     await verbs.update(User, {"two_factor_enabled": True}, id=who.user.id)
         if not is_right:
             await self._failed(call, who.user.id)
-            raise Unauthorized("The code is wrong", "INVALID_CODE")
+            raise Unauthorized("The code is wrong", wrong)
+        if not begins_session:
+            if sign_in is not None:
+                call.clear_plugin_cookie(COOKIE)
+            return SignedIn(token=None, user=who.user)
         if isinstance(who, Pending):
             call.clear_plugin_cookie(COOKIE)
             session = await call.begin_session(who.user, remember=who.sign_in.remember)
@@ -298,13 +319,15 @@ class TwoFactorPlugin(Plugin):
         await self._ended_by(Change.TWO_FACTOR_DISABLED, caller)
         call.clear_plugin_cookie(DEVICE_COOKIE)
         session = await call.renew_session(caller)
-        return Renewed(success=True, token=session.token)
+        return Renewed(token=session.token)
 
     @post("/two-factor/get-totp-uri", access="session", takes_credentials=True)
     async def get_totp_uri(self, call: Call, body: WithPasswordForUri) -> TotpUri:
         """Show the secret again, for another authenticator app."""
         caller = await self._proven(call, body.password)
-        factor = await self._attempts.factor(caller.user.id, self.context.clock())
+        factor = await self._attempts.factor(
+            caller.user.id, self.context.clock(), missing="TOTP_NOT_ENABLED"
+        )
         uri = self._codes.uri(factor, caller.user.email)
         return TotpUri(totp_uri=uri, qr_code=_svg(uri, body.qr_code))
 
@@ -333,7 +356,7 @@ class TwoFactorPlugin(Plugin):
         """Trust a device no longer."""
         caller = await call.require()
         await self._devices.revoke(caller.user.id, body.id)
-        return Sent(success=True)
+        return Sent()
 
     async def read_backup_codes(self, user_id: str) -> list[str]:
         """A user's unused backup codes. For the application's own code only: no endpoint."""

@@ -1,0 +1,129 @@
+"""Where this server deliberately answers the official client otherwise than better-auth's own.
+
+docs/javascript.md has the same list in prose.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``fields`` matches lines of a comparison (``step: path: ours | theirs``)."""
+
+    fields: str
+    why: str
+
+    def explains(self, line: str) -> bool:
+        """Whether ``line`` is this difference."""
+        return re.search(self.fields, line) is not None
+
+
+EVERYWHERE = [
+    Difference(
+        r"\.ipAddress: '127.0.0.1' \| ''$",
+        "The address of the connection is known without a proxy's header.",
+    ),
+    Difference(
+        r"error.code: 'UNAUTHORIZED' \| 'absent'$|error.hasMessage: True \| False$",
+        "Every 401 has its code and message.",
+    ),
+]
+"""May occur in any walk."""
+
+DELIBERATE: dict[str, list[Difference]] = {
+    "sessions": [
+        Difference(
+            r"^no address: error.code: 'INVALID_EMAIL' \| 'VALIDATION_ERROR'$",
+            "An address that is none is called INVALID_EMAIL at sign-up as it is at sign-in.",
+        ),
+        Difference(
+            r"^by unknown Bearer: cookies.session_token: 'absent' \| None$",
+            "No cookie is taken back from a client that came without one.",
+        ),
+    ],
+    "two-factor": [
+        Difference(
+            r"^(disable|disable what is not on|enable): data.token: '<opaque>' \| 'absent'$"
+            r"|^enable: cookies.session_token: \{.*\} \| 'absent'$",
+            "Every change of the second factor gives the session a new token, the beginning of "
+            "enrolment included; clients without cookies find it in the body.",
+        ),
+        Difference(
+            r"data.qrCode: None \| 'absent'$",
+            "The URI is drawn as a QR code where the body asks for it (qrCode: true).",
+        ),
+        Difference(
+            r"totpURI.2: \['issuer', 'secret'\] \|",
+            "The URI leaves out what authenticator apps take as given: 6 digits, 30 seconds.",
+        ),
+        Difference(
+            r"^URI: data.totpURI.1: '/Interop:", "The URI shows the configured issuer each time."
+        ),
+        Difference(
+            r"^confirm: data.user.twoFactorEnabled: True \| False$",
+            "The user answered is the one the confirmation has made.",
+        ),
+        Difference(
+            r"^sign in[^:]*: cookies.session_token: 'absent' \| None$"
+            r"|^no session, only a code: cookies.session_token: 'absent' \| None$",
+            "No session was begun, so none is taken back; another that the browser may hold lives.",
+        ),
+        Difference(
+            r"cookies.trust_device: None \| 'absent'$",
+            "Turning the second factor off takes trust back from the browser at hand, always.",
+        ),
+        Difference(r"^no session, only a code: data.token: None \| 'absent'$", "Null says it."),
+    ],
+    "admin": [
+        Difference(
+            r"data.(limit: 100|offset: 0) \| 'absent'$", "A page says which it is, asked or not."
+        ),
+        Difference(
+            r"unknown role: (data: None|error: \{'status': 400)",
+            "A role that does not exist cannot be given to anybody.",
+        ),
+        Difference(
+            r"^end [^:]*: data.count: \d \| 'absent'$", "How many sessions were really ended."
+        ),
+        Difference(
+            r"^stop what has not begun: error.code: 'NOT_IMPERSONATING' \| 'absent'$",
+            "Every error has a code.",
+        ),
+        Difference(
+            r"^impersonate: cookies.admin_session.max-age: 3600 \| 604800$",
+            "The way back is kept no longer than the impersonation can last.",
+        ),
+    ],
+    "organization": [
+        Difference(
+            r"USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION' \| '"
+            r"|^(full, nowhere|update elsewhere|invite elsewhere|leave again|delete again)"
+            r": error.status: 403 \| 400$",
+            "Who does not belong is told so alike everywhere, whether or not there is such an "
+            "organization.",
+        ),
+        Difference(
+            r"data(\.\d+)?\.(updatedAt: '<time>'|metadata: None) \| 'absent'$"
+            r"|^create[^:]*: data.(invitations: \[\]|members.0.user: \{.*\}) \| 'absent'$",
+            "An organization is answered whole.",
+        ),
+        Difference(
+            r"""metadata: \{'plan': 'free'\} \| '\{"plan":"free"\}'$""",
+            "Metadata is answered as the object it was given as.",
+        ),
+        Difference(
+            r"^invite with an unknown role: error.code: 'ROLE_NOT_FOUND' \| 'absent'$",
+            "Every error has a code.",
+        ),
+        Difference(
+            r"^(works there no longer|and stay): data: None \| '<opaque>'$",
+            "Who was put out of an organization has it active in no session.",
+        ),
+        Difference(
+            r"^set [^:]*active[^:]*: cookies.session_token: 'absent' \|",
+            "The session's cookie names the session, which is the same.",
+        ),
+    ],
+}
+"""By walk; each must occur in it."""

@@ -1,0 +1,81 @@
+// Organizations: made, changed, worked in; members, roles and invitations.
+export default async function ({ browser, step, note, sent, person }) {
+  const ada = await person("ada@example.com", "Ada");
+  const bob = await person("bob@example.com", "Bob");
+  const eve = await person("eve@example.com", "Eve");
+  const nobody = browser();
+
+  await step("nobody creates", nobody.organization.create({ name: "Acme", slug: "acme" }));
+  await step("is free", ada.organization.checkSlug({ slug: "acme" }));
+  const acme = await step("create", ada.organization.create({ name: "Acme", slug: "acme", metadata: { plan: "free" } }));
+  const organizationId = acme.id;
+  note("works in it", (await ada.getSession()).data.session.activeOrganizationId === organizationId);
+  await step("is taken", ada.organization.checkSlug({ slug: "acme" }));
+  await step("create again", ada.organization.create({ name: "Acme", slug: "acme" }));
+  await step("list", ada.organization.list());
+  await step("full", ada.organization.getFullOrganization());
+  await step("full by slug", ada.organization.getFullOrganization({ query: { organizationSlug: "acme" } }));
+  await step("full, elsewhere", eve.organization.getFullOrganization({ query: { organizationId } }));
+  await step("full, nowhere", ada.organization.getFullOrganization({ query: { organizationId: "nowhere" } }));
+  await step("full, none active", eve.organization.getFullOrganization());
+  await step("update", ada.organization.update({ organizationId, data: { name: "Acme Ltd" } }));
+  await step("update elsewhere", eve.organization.update({ organizationId, data: { name: "X" } }));
+  await step("active member", ada.organization.getActiveMember());
+  await step("active role", ada.organization.getActiveMemberRole());
+  await step("no active member", eve.organization.getActiveMember());
+  await step("may", ada.organization.hasPermission({ permissions: { member: ["update"] } }));
+
+  const email = bob.email;
+  const invited = await step("invite", ada.organization.inviteMember({ email, role: "member" }));
+  note("told", (await sent(email)) === invited.id);
+  const invitationId = invited.id;
+  await step("invite again", ada.organization.inviteMember({ email, role: "member" }));
+  await step("invite elsewhere", eve.organization.inviteMember({ organizationId, email, role: "member" }));
+  await step("invite with an unknown role", ada.organization.inviteMember({ email: "x@example.com", role: "king" }));
+  await step("invitations", ada.organization.listInvitations());
+  await step("my invitations", bob.organization.listUserInvitations());
+  await step("invitation", bob.organization.getInvitation({ query: { id: invitationId } }));
+  await step("another's invitation", eve.organization.getInvitation({ query: { id: invitationId } }));
+  await step("accept another's", eve.organization.acceptInvitation({ invitationId }));
+  await step("accept", bob.organization.acceptInvitation({ invitationId }));
+  await step("accept again", bob.organization.acceptInvitation({ invitationId }));
+  note("works there", (await bob.getSession()).data.session.activeOrganizationId === organizationId);
+  await step("invite a member", ada.organization.inviteMember({ email, role: "member" }));
+  const asked = await step("invite Eve", ada.organization.inviteMember({ email: eve.email, role: "admin" }));
+  await step("reject", eve.organization.rejectInvitation({ invitationId: asked.id }));
+  await step("reject again", eve.organization.rejectInvitation({ invitationId: asked.id }));
+  const once = await step("invite Eve once more", ada.organization.inviteMember({ email: eve.email, role: "admin" }));
+  await step("cancel as a member", bob.organization.cancelInvitation({ invitationId: once.id }));
+  await step("cancel", ada.organization.cancelInvitation({ invitationId: once.id }));
+  await step("accept what was canceled", eve.organization.acceptInvitation({ invitationId: once.id }));
+
+  const { members } = await step("members", ada.organization.listMembers());
+  await step("members elsewhere", eve.organization.listMembers({ query: { organizationId } }));
+  const boss = members.find((member) => member.role === "owner");
+  const member = members.find((member) => member.role === "member");
+  await step("a member may not invite", bob.organization.inviteMember({ email: "x@example.com", role: "member" }));
+  await step("a member may not change roles", bob.organization.updateMemberRole({ memberId: boss.id, role: "member" }));
+  await step("a member may not delete", bob.organization.delete({ organizationId }));
+  await step("change a role", ada.organization.updateMemberRole({ memberId: member.id, role: "admin" }));
+  await step("change nobody's role", ada.organization.updateMemberRole({ memberId: "nobody", role: "admin" }));
+  await step("an admin reaches for owner", bob.organization.updateMemberRole({ memberId: member.id, role: "owner" }));
+  await step("leave as the only owner", ada.organization.leave({ organizationId }));
+  await step("remove nobody", ada.organization.removeMember({ memberIdOrEmail: "nobody" }));
+  await step("remove", ada.organization.removeMember({ memberIdOrEmail: email }));
+  note("works there no longer", (await bob.getSession()).data.session.activeOrganizationId);
+
+  const beta = await step("create another", bob.organization.create({ name: "Beta", slug: "beta", keepCurrentActiveOrganization: true }));
+  note("and stay", (await bob.getSession()).data.session.activeOrganizationId);
+  await step("set active", bob.organization.setActive({ organizationId: beta.id }));
+  await step("set active by slug", bob.organization.setActive({ organizationSlug: "beta" }));
+  await step("set active elsewhere", eve.organization.setActive({ organizationId: beta.id }));
+  await step("set active nowhere", eve.organization.setActive({ organizationId: "nowhere" }));
+  await step("set none active", bob.organization.setActive({ organizationId: null }));
+  note("in none", (await bob.getSession()).data.session.activeOrganizationId);
+  const add = await step("invite into it", bob.organization.inviteMember({ organizationId: beta.id, email: eve.email, role: "owner" }));
+  await step("accept into it", eve.organization.acceptInvitation({ invitationId: add.id }));
+  await step("leave", eve.organization.leave({ organizationId: beta.id }));
+  await step("leave again", eve.organization.leave({ organizationId: beta.id }));
+  await step("delete", bob.organization.delete({ organizationId: beta.id }));
+  await step("delete again", bob.organization.delete({ organizationId: beta.id }));
+}
