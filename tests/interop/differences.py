@@ -32,6 +32,26 @@ EVERYWHERE = [
 """May occur in any walk."""
 
 DELIBERATE: dict[str, list[Difference]] = {
+    "ways-in": [
+        Difference(
+            r"^without a name: data.user.email: '\w+@placeholder.invalid' \| '\w+@anonymous\.",
+            "Every user without an address has a made-up one below the same domain.",
+        ),
+        Difference(
+            r"^a one-time token: data.token: '[\w-]+' \| '[\w-]{32}'$",
+            "A token names its row and carries 256 bits.",
+        ),
+        Difference(
+            r"^(carry it again|change by code): error.code: '\w+' \| 'absent'$",
+            "Every error has a code.",
+        ),
+    ],
+    "several-accounts": [
+        Difference(
+            r"^nor the other: cookies.session_token: 'absent' \| None$",
+            "No cookie is taken back from a client that came without one.",
+        ),
+    ],
     "sessions": [
         Difference(
             r"^no address: error.code: 'INVALID_EMAIL' \| 'VALIDATION_ERROR'$",

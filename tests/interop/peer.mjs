@@ -6,11 +6,27 @@ import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
 import { admin, bearer, organization, twoFactor } from "better-auth/plugins";
+import { anonymous, emailOTP, magicLink } from "better-auth/plugins";
+import { multiSession, oneTimeToken, username } from "better-auth/plugins";
 
 const outbox = [];
 const appoint = async (user) => ({
   data: user.email.startsWith("admin") ? { ...user, role: "admin" } : user,
 });
+
+/** What only the walk of that name uses. */
+const further = {
+  "several-accounts": [multiSession()],
+  "ways-in": [
+    username(),
+    anonymous(),
+    oneTimeToken(),
+    magicLink({ sendMagicLink: ({ email, token }) => void outbox.push({ to: email, code: token }) }),
+    emailOTP({
+      sendVerificationOTP: async ({ email, otp }) => void outbox.push({ to: email, code: otp }),
+    }),
+  ],
+};
 
 const server = createServer((request, response) => {
   if (request.url === "/outbox") {
@@ -40,6 +56,7 @@ const auth = betterAuth({
       sendInvitationEmail: async ({ id, email }) => void outbox.push({ to: email, code: id }),
     }),
     bearer(),
+    ...(further[process.env.WALK] ?? []),
   ],
 });
 await (await getMigrations(auth.options)).runMigrations();

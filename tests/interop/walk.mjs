@@ -4,6 +4,8 @@
 import { createHmac } from "node:crypto";
 import { createAuthClient } from "better-auth/client";
 import { adminClient, organizationClient, twoFactorClient } from "better-auth/client/plugins";
+import { anonymousClient, emailOTPClient, magicLinkClient } from "better-auth/client/plugins";
+import { multiSessionClient, oneTimeTokenClient, usernameClient } from "better-auth/client/plugins";
 
 const [walk, origin] = process.argv.slice(2);
 const steps = [];
@@ -39,7 +41,17 @@ function browser(options = {}) {
   const customFetchImpl = jar();
   const client = createAuthClient({
     baseURL: origin,
-    plugins: [twoFactorClient(), adminClient(), organizationClient()],
+    plugins: [
+      twoFactorClient(),
+      adminClient(),
+      organizationClient(),
+      usernameClient(),
+      anonymousClient(),
+      oneTimeTokenClient(),
+      magicLinkClient(),
+      emailOTPClient(),
+      multiSessionClient(),
+    ],
     fetchOptions: { customFetchImpl, ...options },
   });
   return knowing(client, { fetch: (path, init) => customFetchImpl(origin + path, init) });
