@@ -214,8 +214,6 @@ class BetterAuth(Generic[UserT]):
             raise ConfigurationError(
                 f"session.cookie_name: {wire.session_cookie_name} is the {name} wire's cookie"
             )
-        if wire is not self.context.wire and wire.base_path is None:
-            wire.base_path = base_path  # where links in mail lead back to
         self._wires[name] = wire
         app = AuthApp(self.context, self._endpoints(), wire, self._limiter)
         return AsgiHandler(app, base_path, self.config.max_body_size)

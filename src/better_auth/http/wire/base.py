@@ -31,8 +31,6 @@ class Wire(Protocol):
     """One outside look of the library."""
 
     session_cookie_name: str
-    base_path: str | None
-    """Where this look is served, if not at the application's own base path."""
 
     def credential(self, request: AuthRequest) -> Credential | None:
         """What the request presents to be recognised by."""

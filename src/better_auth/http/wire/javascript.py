@@ -31,7 +31,6 @@ class JavascriptWire:
     def __init__(
         self, config: SessionConfig, clock: Clock, keyring: Keyring, signer: CookieSigner
     ) -> None:
-        self.base_path: str | None = None
         self._config = config
         self._clock = clock
         self._keyring = keyring

@@ -23,7 +23,6 @@ class NativeWire:
 
     def __init__(self, config: SessionConfig, clock: Clock) -> None:
         self.session_cookie_name = config.cookie_name
-        self.base_path: str | None = None
         self._config = config
         self._clock = clock
         match = re.match(r"__(Host|Secure)-", config.cookie_name)
