@@ -146,6 +146,9 @@ class SessionConfig(Section):
     defer_refresh: bool = False
     """On the JavaScript wire: reading a session never extends it, ``POST /get-session`` does."""
 
+    require_signed_bearer: bool = False
+    """On the JavaScript wire: a Bearer token counts only in its signed form."""
+
     cookie_name: str = "better-auth.session-token"
     cookie_prefix: str = "better-auth"
     """What the names of all other cookies begin with: plugins', and the JavaScript wire's."""

@@ -212,6 +212,20 @@ def test_a_link_goes_to_no_host_made_up(mailing: Mailing) -> None:
     assert mailing.letters == []
 
 
+def test_a_link_leads_back_to_its_own_look(make: Callable[..., Mailing]) -> None:
+    """Where one application serves two looks, a link asked for by one signs in by that one."""
+    mailing = make(settings={"javascript_path": "/api/auth"})
+    browser = Browser(mailing.site.origin, "/api/auth")
+    try:
+        for ask, path in ((browser, "/api/auth"), (None, "/auth")):
+            url = mailing.ask(browser=ask) and mailing.letters[-1].url
+            assert (url or "").startswith(f"{mailing.site.origin}{path}/magic-link/verify?")
+        browser.http.get(mailing.letters[0].url or "")
+        assert browser.get("/get-session").json()["user"]["email"] == "ada@example.com"
+    finally:
+        browser.close()
+
+
 def test_pre_hijack(mailing: Mailing) -> None:
     """ "attacker's password/sessions survive victim's magic-link sign-in" (GHSA-hc7v-rggr-4hvx):
     the first proof of an address ends what was there before."""

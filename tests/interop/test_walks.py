@@ -37,23 +37,21 @@ from tests.support import SECRET, make_auth, serve
 WALKS = sorted(path.stem for path in (Path(__file__).parent / "walks").glob("*.mjs"))
 
 
-SIGN_IN = {"sign-in"}
-"""The walks for which there are further ways to sign in, which add to what a user has."""
-
-
 class Application:
     """This server as the peer is set up, with the same ``/outbox``."""
 
     def __init__(self, walk: str) -> None:
         self.outbox: list[dict[str, str]] = []
-        others: list[Any] = [
-            UsernamePlugin(),
-            MultiSessionPlugin(),
-            AnonymousPlugin(),
-            OneTimeTokenPlugin(),
-            MagicLinkPlugin(send=self.send),
-            EmailOtpPlugin(send=self.send),
-        ]
+        further: dict[str, list[Any]] = {
+            "several-accounts": [MultiSessionPlugin()],
+            "ways-in": [
+                UsernamePlugin(),
+                AnonymousPlugin(),
+                OneTimeTokenPlugin(),
+                MagicLinkPlugin(send=self.send_letter),
+                EmailOtpPlugin(send=self.send_letter),
+            ],
+        }
         self.auth: BetterAuth = make_auth(
             wire="javascript",
             plugins=[
@@ -66,7 +64,7 @@ class Application:
                 TwoFactorPlugin(issuer="Interop", send_otp=self.send_otp),
                 AdminPlugin(),
                 OrganizationPlugin(send_invitation=self.send_invitation),
-                *(others if walk in SIGN_IN else []),
+                *further.get(walk, []),
             ],
         )
         self.auth.on(UserCreating)(self.appoint)
@@ -75,16 +73,11 @@ class Application:
         """As if sent."""
         self.outbox.append({"to": user.email, "code": code})
 
-    def send_letter(self, letter: Letter) -> None:
-        """As if sent."""
-        if letter.token is not None:
-            self.outbox.append({"to": letter.to, "code": letter.token})
-
     async def send_invitation(self, invitation: Invitation, _: Organization, by: User) -> None:
         """As if sent."""
         self.outbox.append({"to": invitation.email, "code": invitation.id})
 
-    async def send(self, letter: Letter) -> None:
+    def send_letter(self, letter: Letter) -> None:
         """As if sent."""
         self.outbox.append({"to": letter.to, "code": letter.code or letter.token or ""})
 
@@ -98,6 +91,7 @@ class Application:
         if scope.get("path") != "/outbox":
             await self.auth(scope, receive, send)
             return
+        await self.auth.mail.flush()
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(self.outbox).encode()})
@@ -106,8 +100,7 @@ class Application:
 @contextmanager
 def two_servers(folder: Path, walk: str) -> Iterator[tuple[str, str]]:
     """The origins of this server and of better-auth on Node, both new."""
-    environment = {"SECRET": SECRET, "SIGN_IN": "1" if walk in SIGN_IN else ""}
-    with serve(Application(walk)) as ours, peer(folder, **environment) as theirs:
+    with serve(Application(walk)) as ours, peer(folder, SECRET=SECRET, WALK=walk) as theirs:
         yield ours, theirs
 
 

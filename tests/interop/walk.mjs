@@ -3,17 +3,9 @@
 // A walk is walks/WALK.mjs: an async function of a guide, whose steps call the official client.
 import { createHmac } from "node:crypto";
 import { createAuthClient } from "better-auth/client";
-import {
-  adminClient,
-  anonymousClient,
-  emailOTPClient,
-  magicLinkClient,
-  multiSessionClient,
-  oneTimeTokenClient,
-  organizationClient,
-  twoFactorClient,
-  usernameClient,
-} from "better-auth/client/plugins";
+import { adminClient, organizationClient, twoFactorClient } from "better-auth/client/plugins";
+import { anonymousClient, emailOTPClient, magicLinkClient } from "better-auth/client/plugins";
+import { multiSessionClient, oneTimeTokenClient, usernameClient } from "better-auth/client/plugins";
 
 const [walk, origin] = process.argv.slice(2);
 const steps = [];
@@ -54,11 +46,11 @@ function browser(options = {}) {
       adminClient(),
       organizationClient(),
       usernameClient(),
-      multiSessionClient(),
       anonymousClient(),
       oneTimeTokenClient(),
       magicLinkClient(),
       emailOTPClient(),
+      multiSessionClient(),
     ],
     fetchOptions: { customFetchImpl, ...options },
   });

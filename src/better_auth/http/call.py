@@ -162,7 +162,9 @@ class Call:
     def link(self, path: str, **query: str | None) -> str:
         """The URL of the endpoint at ``path``, for mail. Raises ``Forbidden``; see
         ``TrustedOrigins.public_base``."""
-        base = self.context.origins.public_base(self.request) + self.context.config.base_path
+        mount = self.request.base_path  # where this wire, whose cookies it will be, is served
+        mount = self.context.config.base_path if mount is None else mount
+        base = self.context.origins.public_base(self.request) + mount
         asked = urlencode({name: text for name, text in query.items() if text is not None})
         return f"{base}{path}?{asked}" if asked else base + path
 

@@ -14,6 +14,7 @@ from better_auth.plugins.admin import AdminPlugin
 from better_auth.plugins.anonymous import AnonymousPlugin
 from better_auth.plugins.audit import AuditPlugin
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.bearer import BearerPlugin
 from better_auth.plugins.email_otp import EmailOtpPlugin
 from better_auth.plugins.email_password import EmailPasswordPlugin
 from better_auth.plugins.email_verification import EmailVerificationPlugin
@@ -37,6 +38,7 @@ __all__ = [
     "AdminPlugin",
     "AnonymousPlugin",
     "AuditPlugin",
+    "BearerPlugin",
     "Call",
     "Context",
     "EmailOtpPlugin",

@@ -49,8 +49,9 @@ class JavascriptWire:
             scheme, _, text = authorization.strip().partition(" ")
             text = text.strip()
             if scheme.lower() == "bearer" and text:
-                token = self._signer.opened(unquote(text)) if "." in text else text
-                if token is not None:
+                is_signed = "." in text
+                token = self._signer.opened(unquote(text)) if is_signed else text
+                if token is not None and (is_signed or not self._config.require_signed_bearer):
                     return Credential(token, "bearer")
         signed = request.cookie(self.session_cookie_name)
         token = self._signer.opened(unquote(signed)) if signed else None

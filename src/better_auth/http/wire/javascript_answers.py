@@ -59,7 +59,7 @@ def dressed(endpoint: Endpoint, *, defer_refresh: bool) -> Endpoint:
         return _get_session(endpoint, defer_refresh)
     if path == "/sign-out":
         endpoint = replace(endpoint, function=_sign_out(endpoint.function), result=SignedOut)
-    elif path.startswith("/sign-in/"):
+    elif path.startswith("/sign-in/") or Challenge in get_args(endpoint.result):
         function, result = _answering(endpoint.function, _signed_in), _signed_in_kind(endpoint)
         endpoint = replace(endpoint, function=function, result=result)
     elif path in _RESULTS:
