@@ -1,7 +1,8 @@
 """What is served while it is measured: the library, and the floors it is measured against.
 
-``python -m benchmarks.apps NAME CORE '{"database": ...}'`` serves one of :data:`APPS` on a free
-port of 127.0.0.1, pinned to ``CORE`` (``0``, or ``0,1`` for two), and prints the port.
+``python -m benchmarks.apps uvicorn NAME CORE '{"database": ...}'`` serves one of :data:`APPS` under
+uvicorn (or granian) on a free port of 127.0.0.1, pinned to ``CORE`` (``0``, or ``0,1`` for two),
+and prints the port.
 :class:`benchmarks.servers.Server` starts and ends such processes.
 """
 
@@ -29,14 +30,14 @@ SECRET = "the benchmarks' own secret, 32 characters or more"
 Options = dict[str, Any]
 
 
-def make_auth(database: str, cache: bool = False) -> BetterAuth:
+def make_auth(database: str, cache: bool = False, **session: Any) -> BetterAuth:
     """The library as it comes, on an SQLite file or the database of a URL, without the rate limit
-    that would end a run."""
+    that would end a run. ``session``: further settings of sessions."""
     return BetterAuth(
         AuthConfig(
             SECRET,
             rate_limit=RateLimitConfig(enabled=False),
-            session=SessionConfig(cache=CacheConfig(enabled=cache)),
+            session=SessionConfig(cache=CacheConfig(enabled=cache), **session),
         ),
         database=database if "://" in database else f"sqlite:///{database}",
         plugins=[EmailPasswordPlugin(), SessionManagementPlugin()],
@@ -45,7 +46,7 @@ def make_auth(database: str, cache: bool = False) -> BetterAuth:
 
 def library(options: Options) -> AsgiApp:
     """The library by itself."""
-    return make_auth(options["database"], options.get("cache", False))
+    return make_auth(**options)
 
 
 def bare(options: Options) -> AsgiApp:
@@ -121,17 +122,29 @@ async def _serve_sink(listener: socket.socket) -> None:
 
 def main() -> None:
     """Serve what the arguments name until the process is ended."""
-    name, cores, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    server, name, cores, options = sys.argv[1:]
     os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    print(listener.getsockname()[1], flush=True)
+    port = listener.getsockname()[1]
+    print(port, flush=True)
     if name == "sink":
         uvloop.run(_serve_sink(listener))
-        return
-    app = APPS[name](options)
+    elif server == "granian":
+        listener.close()
+        _serve_by_granian(port, name, options)
+    else:
+        _serve_by_uvicorn(listener, _made(name, options))
+
+
+def _made(name: str, options: str) -> AsgiApp:
+    app = APPS[name](json.loads(options))
     gc.collect()
     gc.freeze()  # as `better-auth serve` does
+    return app
+
+
+def _serve_by_uvicorn(listener: socket.socket, app: AsgiApp) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -141,6 +154,34 @@ def main() -> None:
         log_level="warning",
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _serve_by_granian(port: int, name: str, options: str) -> None:
+    """One worker, which granian starts as a process of its own."""
+    from granian import Granian  # of the extra `granian`
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.log import LogLevels
+
+    os.environ[_APP_OF_WORKER] = json.dumps([name, options])
+    Granian(
+        "benchmarks.apps:app_of_worker",
+        factory=True,
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+_APP_OF_WORKER = "BENCHMARKS_APP_OF_WORKER"
+
+
+def app_of_worker() -> AsgiApp:
+    """What a worker of granian's serves."""
+    name, options = json.loads(os.environ[_APP_OF_WORKER])
+    return _made(name, options)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def fill(path: Path, sessions: int, *, sample: int = 2000, passwords: int = 0) -
     """Make the database at ``path``; ``sample`` of its tokens and ``passwords`` of its users are
     to be used."""
     auth = make_auth(str(path))
-    asyncio.run(_make_templates(auth))
+    asyncio.run(make_templates(auth))
     chosen = set(random.Random(sessions).sample(range(sessions), min(sample, sessions)))
     filled = Filled(str(path), sessions, [], [])
     connection = sqlite3.connect(path, isolation_level=None)
@@ -113,7 +113,8 @@ def fill(path: Path, sessions: int, *, sample: int = 2000, passwords: int = 0) -
     return filled
 
 
-async def _make_templates(auth: BetterAuth) -> None:
+async def make_templates(auth: BetterAuth) -> None:
+    """The tables, and in them one user who can sign in and has a session."""
     async with auth.lifespan():
         password_hash = await auth.context.passwords.hash(PASSWORD)
         user = await auth.users.create(

@@ -14,7 +14,7 @@ from statistics import median
 
 from benchmarks import load
 from benchmarks.data import Filled, fill
-from benchmarks.machine import Cores, cpu_seconds
+from benchmarks.machine import Cores, cpu_seconds, postgresql_cpu_seconds
 from benchmarks.servers import Listening
 
 WARM_UP = 0.5
@@ -30,6 +30,8 @@ class Turn:
     result: load.Result
     cpu: float
     """Processor seconds the server used."""
+    postgresql_cpu: float
+    """The same of all PostgreSQL processes of this machine; 0 where there are none to be seen."""
 
     @property
     def busy(self) -> float:
@@ -63,10 +65,28 @@ class Comparison:
         """What the table has no room for."""
         return [describe("subject", self.subject), describe("floor", self.floor)]
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Rates a second, milliseconds, and microseconds of processor a request."""
+        return {
+            "rate": rate_of(self.subject),
+            "floor_rate": rate_of(self.floor),
+            "ratio": self.ratio,
+            "p50": median(turn.result.p50 for turn in self.subject),
+            "p99": median(turn.result.p99 for turn in self.subject),
+            "cpu_us": median(turn.cpu / turn.result.answered for turn in self.subject) * 1e6,
+            "postgresql_us": postgresql_us(self.subject),
+        }
+
 
 def rate_of(turns: Sequence[Turn]) -> float:
     """Answers a second in the median turn."""
     return median(turn.result.rate for turn in turns)
+
+
+def postgresql_us(turns: Sequence[Turn]) -> float:
+    """Microseconds of PostgreSQL's processor time a request, in the median turn."""
+    return median(turn.postgresql_cpu / turn.result.answered for turn in turns) * 1e6
 
 
 def describe(name: str, turns: Sequence[Turn]) -> str:
@@ -76,9 +96,11 @@ def describe(name: str, turns: Sequence[Turn]) -> str:
     p99 = median(turn.result.p99 for turn in turns)
     busy = median(turn.busy for turn in turns)
     cpu = median(turn.cpu / turn.result.answered for turn in turns) * 1e6
+    database = postgresql_us(turns)
+    beside = f" and {database:.1f} of PostgreSQL's" if database >= 1 else ""
     return (
-        f"{name}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {cpu:.1f} µs of processor a request, core "
-        f"{busy:.0%} busy, {min(rates):,.0f} to {max(rates):,.0f} req/s in {len(turns)} turns"
+        f"{name}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {cpu:.1f} µs of processor{beside} a request, "
+        f"core {busy:.0%} busy, {min(rates):,.0f} to {max(rates):,.0f} req/s in {len(turns)} turns"
     )
 
 
@@ -117,10 +139,15 @@ class Lab:
 
     def turn(self, side: Side, seconds: float, connections: int = CONNECTIONS) -> Turn:
         """Put one server under load as fast as it answers."""
-        before = cpu_seconds(side.server.pid)
         stream = load.Stream(side.server.port, side.requests, connections, seconds=seconds)
+        return self.watched(side.server, stream)
+
+    def watched(self, server: Listening, stream: load.Stream) -> Turn:
+        """Carry out one stream, and see what it costs."""
+        before, postgresql_before = cpu_seconds(server.pid), postgresql_cpu_seconds()
         (result,) = load.run([stream], self.cores.load)
-        return Turn(result, cpu_seconds(side.server.pid) - before)
+        postgresql = postgresql_cpu_seconds() - postgresql_before
+        return Turn(result, cpu_seconds(server.pid) - before, postgresql)
 
     def compare(self, subject: Side, floor: Side) -> Comparison:
         """Put two servers under load in turns."""

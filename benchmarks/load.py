@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
+from math import ceil, nan
 from time import perf_counter
 from typing import Any, cast
 
@@ -160,8 +161,8 @@ class _Running:
         return Result(
             answered=len(latencies),
             seconds=self.ended - self.started,
-            p50=_percentile(latencies, 0.50) * 1000,
-            p99=_percentile(latencies, 0.99) * 1000,
+            p50=percentile(latencies, 0.50) * 1000,
+            p99=percentile(latencies, 0.99) * 1000,
             unexpected=self.unexpected,
         )
 
@@ -242,8 +243,12 @@ class _Connection(asyncio.Protocol):
             running.idle.append(self)
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The smallest of ``ordered`` that at least ``share`` of them do not exceed (nearest rank);
+    NaN of nothing."""
+    if not ordered:
+        return nan
+    return ordered[max(0, ceil(len(ordered) * share) - 1)]
 
 
 async def _generate(streams: Sequence[Stream]) -> list[Result]:

@@ -21,6 +21,15 @@ class Cores:
         return cls(server=allowed[0], load=allowed[-1])
 
 
+def family(pid: int) -> list[int]:
+    """A process and those it has started: some servers work in children of the first."""
+    found = [pid]
+    for process in found:
+        children = Path(f"/proc/{process}/task/{process}/children")
+        found += map(int, children.read_text().split())
+    return found
+
+
 def resident_bytes(pid: int) -> int:
     """The resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -30,6 +39,24 @@ def resident_bytes(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time a process has used, in user and system mode, all threads."""
+    """The processor time a process and its children have used, user and system, all threads."""
+    return sum(_cpu_ticks(process)[0] for process in family(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def postgresql_cpu_seconds() -> float:
+    """The same of every PostgreSQL server process of this machine, those that have ended included;
+    0 where there is none to be seen."""
+    ticks = 0
+    for directory in Path("/proc").iterdir():
+        try:
+            if directory.name.isdigit() and (directory / "comm").read_text() == "postgres\n":
+                ticks += sum(_cpu_ticks(int(directory.name)))
+        except OSError:
+            continue  # ended meanwhile; its parent counts it
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks(pid: int) -> tuple[int, int]:
+    """Of the process, and of children it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])

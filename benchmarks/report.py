@@ -1,6 +1,6 @@
 """The table: what was measured, against what, and whether that is good enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 ROW_MEASURED_FLOOR = ("row", "measured", "floor", "ratio", "target", "")
@@ -36,7 +36,7 @@ class Row:
 
     ``judged`` is the figure the target is about: the ratio, unless the target has a unit. Without
     a target the row only informs.
-    ``notes`` are printed below the table.
+    ``notes`` are printed below the table; ``key`` and ``figures`` are for programs.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Row:
     target: Target | None
     judged: float
     notes: Sequence[str] = field(default=())
+    figures: Mapping[str, float] = field(default_factory=dict)
+    key: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -68,9 +70,11 @@ def by_ratio(
     ratio: float,
     target: Target | None,
     notes: Sequence[str] = (),
+    figures: Mapping[str, float] | None = None,
+    key: str = "",
 ) -> Row:
     """A row whose ratio is what counts."""
-    return Row(name, measured, floor, ratio, target, ratio, notes)
+    return Row(name, measured, floor, ratio, target, ratio, notes, figures or {}, key)
 
 
 def render(

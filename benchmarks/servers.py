@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
-from benchmarks.machine import Core
+from benchmarks.machine import Core, family
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 LAST_CHUNK = b"0\r\n\r\n"
+
+ServerProgram = Literal["uvicorn", "granian"]
+SERVER_PROGRAMS: tuple[ServerProgram, ...] = ("uvicorn", "granian")
 
 
 class ServerFailed(Exception):
@@ -38,10 +41,13 @@ class Server:
     ...     answer = fetch(server.port, request("/"))
     """
 
-    def __init__(self, app: str, *cores: Core, **options: Any) -> None:
+    def __init__(
+        self, app: str, *cores: Core, under: ServerProgram = "uvicorn", **options: Any
+    ) -> None:
         self.app = app
         pinned = ",".join(map(str, cores))
-        command = [sys.executable, "-m", "benchmarks.apps", app, pinned, json.dumps(options)]
+        arguments = [under, app, pinned, json.dumps(options)]
+        command = [sys.executable, "-m", "benchmarks.apps", *arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
@@ -53,6 +59,11 @@ class Server:
     def pid(self) -> int:
         """The process."""
         return self._process.pid
+
+    @property
+    def worker(self) -> int:
+        """The process that answers: of granian's two, the second."""
+        return family(self.pid)[-1]
 
     def __enter__(self) -> Self:
         try:

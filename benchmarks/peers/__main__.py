@@ -6,13 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.__main__ import machine
 from benchmarks.lab import Lab
 from benchmarks.machine import Cores
-from benchmarks.peers.measure import Installations, Race
 from benchmarks.peers.peers import PEERS
-from benchmarks.report import Failure, Row, render
-from benchmarks.servers import Server
+from benchmarks.peers.race import race
+from benchmarks.report import Row, render
+from benchmarks.results import add, describe_machine
 
 HEADINGS = ("row", "ours", "peer", "ratio", "target", "")
 
@@ -25,19 +24,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter, less exact")
     parser.add_argument("--only", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--strict", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add the rows to a file's")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the servers, drops the database
-    outcomes: list[Row | Failure] = []
     with tempfile.TemporaryDirectory() as directory:
-        scratch = Path(directory)
-        installations = Installations((arguments.scratch or scratch / "installed").resolve())
-        lab = Lab(Cores.available(), scratch, arguments.quick)
-        with Server("library", lab.cores.server, database=str(scratch / "ours.db")) as ours:
-            race = Race(lab, ours, installations, arguments.postgres)
-            for name in arguments.only:
-                outcomes += race.against(PEERS[name])
-    print(machine(lab.cores))
-    print(render(outcomes, HEADINGS))
+        lab = Lab(Cores.available(), Path(directory), arguments.quick)
+        installed = (arguments.scratch or lab.scratch / "installed").resolve()
+        outcomes = list(race(lab, installed, arguments.postgres, arguments.only))
+    machine = describe_machine(lab.cores)
+    if arguments.json:
+        add(arguments.json, machine, outcomes, quick=arguments.quick)
+    print(f"{machine}\n\n{render(outcomes, HEADINGS)}")
     is_good = all(isinstance(outcome, Row) and outcome.is_good for outcome in outcomes)
     return 1 if arguments.strict and not is_good else 0
 

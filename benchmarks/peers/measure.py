@@ -1,8 +1,9 @@
 """The rows: ours and each peer in turns, under the same load."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -15,6 +16,10 @@ from benchmarks.peers.users import SignedIn, sign_up, sign_up_with_sessions
 from benchmarks.report import Failure, Row, at_least, by_ratio
 from benchmarks.servers import Listening, Server, ServerFailed, fetch
 
+USERS = 32
+"""Whose sessions are checked in turn: as many as connections ask at once, so that nobody can
+answer two questions that are under way with one read."""
+
 SESSIONS = 100
 
 FAILURES = (PeerFailed, ServerFailed, LoadFailed, OSError, LookupError, TypeError, ValueError)
@@ -23,24 +28,29 @@ FAILURES = (PeerFailed, ServerFailed, LoadFailed, OSError, LookupError, TypeErro
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What servers are asked, each about a user of its own."""
+    """What servers are asked, each about users of its own."""
 
     route: str
-    enter: Callable[[int, Api], SignedIn]
-    """Makes the user, on the server at a port."""
+    enter: Callable[[int, Api], Sequence[SignedIn]]
+    """Makes the users, on the server at a port."""
     request: Callable[[SignedIn], bytes]
     verify: Callable[[SignedIn], None]
+
+    def verify_all(self, *groups: Sequence[SignedIn]) -> None:
+        """Raises ``PeerFailed`` unless everybody is answered what they should be."""
+        for user in chain(*groups):
+            self.verify(user)
 
 
 CHECK = Question(
     "get-session",
-    lambda port, api: sign_up(port, api, "one@example.com"),
+    lambda port, api: [sign_up(port, api, f"user{n}@example.com") for n in range(USERS)],
     SignedIn.check,
     SignedIn.verify_check,
 )
 LISTING = Question(
     "list-sessions",
-    lambda port, api: sign_up_with_sessions(port, api, "many@example.com", SESSIONS),
+    lambda port, api: [sign_up_with_sessions(port, api, "many@example.com", SESSIONS)],
     SignedIn.listing,
     lambda user: user.verify_listing(SESSIONS),
 )
@@ -78,7 +88,7 @@ class Race:
             question.route: question.enter(ours.port, OURS) for question in (CHECK, LISTING)
         }
 
-    def against(self, peer: Peer) -> Iterator[Row | Failure]:
+    def against(self, name: str, peer: Peer) -> Iterator[Row | Failure]:
         """The rows of one peer; where it cannot be installed or started, one that says why."""
         asked = [(CHECK, peer.check_target)]
         if peer.api.listing is not None:
@@ -91,25 +101,30 @@ class Race:
                 for question, target in asked:
                     _say(f"{peer.name}: {question.route}")
                     try:
-                        yield self._compare(question, peer, server, target, version)
+                        yield self._compare(question, name, peer, server, target, version)
                     except FAILURES as failure:
                         yield _failed(f"{question.route}: {peer.name}", failure)
         except FAILURES as failure:
             yield _failed(peer.name, failure)
 
     def _compare(
-        self, question: Question, peer: Peer, server: Listening, target: float | None, version: str
+        self,
+        question: Question,
+        name: str,
+        peer: Peer,
+        server: Listening,
+        target: float | None,
+        version: str,
     ) -> Row:
         ours = self._users[question.route]
         theirs = question.enter(server.port, peer.api)
-        question.verify(ours)
-        question.verify(theirs)
-        asked, asked_theirs = question.request(ours), question.request(theirs)
-        compared = self._lab.compare(Side(self._ours, [asked]), Side(server, [asked_theirs]))
-        question.verify(ours)
-        question.verify(theirs)
-        size = len(fetch(self._ours.port, asked)[2])
-        their_size = len(fetch(server.port, asked_theirs)[2])
+        question.verify_all(ours, theirs)
+        asked = [question.request(user) for user in ours]
+        asked_theirs = [question.request(user) for user in theirs]
+        compared = self._lab.compare(Side(self._ours, asked), Side(server, asked_theirs))
+        question.verify_all(ours, theirs)
+        size = len(fetch(self._ours.port, asked[0])[2])
+        their_size = len(fetch(server.port, asked_theirs[0])[2])
         return by_ratio(
             f"{question.route}: {peer.name}",
             f"{rate_of(compared.subject):,.0f}/s",
@@ -121,6 +136,8 @@ class Race:
                 *compared.notes,
                 _by_processor(compared),
             ],
+            compared.figures,
+            f"{question.route}-{name}",
         )
 
 

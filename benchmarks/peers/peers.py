@@ -69,6 +69,7 @@ PEERS = {
         NODE,
         "better_auth_node",
         on_postgres=True,
+        check_target=8.0,
         listing_target=5.0,
     ),
     "fastapi-users": Peer(

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
 from pydantic.fields import FieldInfo
+from sqlalchemy import MetaData
 
 from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
 from better_auth.adapters.layout import layout_for
@@ -134,6 +135,11 @@ class BetterAuth(Generic[UserT]):
     def users(self) -> UserManager:
         """The users: create, find, change and delete without HTTP."""
         return self.context.users
+
+    @property
+    def metadata(self) -> MetaData:
+        """The tables, for an Alembic of the application's own (``target_metadata``)."""
+        return self.database.metadata
 
     def plugin(self, kind: type[P]) -> P:
         """The plugin of this class, whose endpoints are methods to call in process.

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from sqlalchemy import MetaData
+
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
@@ -141,6 +143,8 @@ class Verbs(Protocol):
 class DatabaseAdapter(Verbs, Protocol):
     """A database behind the library."""
 
+    metadata: MetaData
+    """The tables of the records that were bound."""
     on_change: Callable[[], None]
     """Called when the database tells of a change, where it does."""
 

@@ -11,7 +11,7 @@ Header = tuple[bytes, bytes]
 class AuthRequest:
     """One request as it came; headers, cookies and body are read when somebody asks.
 
-    ``path`` is relative to the mount (``/get-session``), which is ``base_path`` where one is
+    ``path`` is relative to the mount (``/get-session``), which is ``base_path``, where one is
     known. ``peer`` is the other end of the connection, address and port; who the client behind it
     is, ``ClientAddress`` says.
     """
