@@ -25,7 +25,7 @@ from better_auth.plugins import (
 )
 from better_auth.plugins.oauth import Provider, preset, providers_from_env
 from tests.conftest import Site
-from tests.support import Browser, bearer, set_cookies
+from tests.support import Browser, bearer, make_auth, set_cookies
 
 DATABASES = ["sqlite"]
 
@@ -533,6 +533,13 @@ def test_store_nothing(make: Callable[..., World]) -> None:
     assert (account.access_token, account.id_token) == (None, None)
     answer = world.browser.post("/get-access-token", {"providerId": "acme"})
     assert answer.json()["code"] == "ACCESS_TOKEN_NOT_FOUND"
+
+
+def test_tokens_in_a_shared_database() -> None:
+    """The server in TypeScript reads plain tokens: sealed ones are refused, plain the default."""
+    with pytest.raises(ConfigurationError, match="store_tokens"):
+        make_auth(share_database_with_typescript=True, plugins=[OAuthPlugin(store_tokens="sealed")])
+    make_auth(share_database_with_typescript=True, plugins=[OAuthPlugin()])
 
 
 def test_configuration_is_checked() -> None:
