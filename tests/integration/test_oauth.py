@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from better_auth.clock import utc_now
-from better_auth.models import Account, Session, Verification
+from better_auth.models import Account, Session, User, Verification
 from better_auth.plugins import EmailPasswordPlugin, OAuthPlugin, SessionManagementPlugin
 from better_auth.plugins.oauth import Provider
 from tests import databases, openid
@@ -251,6 +251,16 @@ def test_two_tabs(ada: Person) -> None:
     first = ada.at_provider(first)
     assert ada.back(first).headers["location"] == "/one"
     assert ada.back(second).headers["location"] == "/two"
+
+
+def test_somebody_new_in_several_tabs(ada: Person) -> None:
+    """Of parallel first sign-ins each gets a session, and all together one user and account."""
+    places = [ada.at_provider(ada.begin()) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ada.back, places))
+    assert {answer.headers["location"] for answer in answers} == {"/"}
+    assert len(ada.site.run(ada.site.auth.database.find(User))) == 1
+    assert len(accounts(ada)) == 1
 
 
 def test_code_injection(ada: Person) -> None:
