@@ -77,7 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of a served application run on every kind of database, but where their module names
     those it is about in ``DATABASES``."""
     if "database_kind" in metafunc.fixturenames:
-        listed = getattr(metafunc.module, "DATABASES", databases.kinds())
+        kinds = databases.kinds_for(metafunc.module.__name__)
+        listed = getattr(metafunc.module, "DATABASES", kinds)
         metafunc.parametrize("database_kind", listed, scope="session")
 
 
@@ -95,6 +96,8 @@ def site_with(clock: MovableClock, database_kind: str) -> Iterator[Callable[...,
         def make(**settings: Any) -> Site:
             if "database" not in settings:
                 settings["database"] = stack.enter_context(databases.new_database(database_kind))
+                of_kind = databases.session_settings(database_kind)
+                settings["session"] = {**of_kind, **settings.get("session", {})}
             return open_site(stack, clock, **settings)
 
         yield make

@@ -110,6 +110,56 @@ def postgres_server(directory: Path) -> Iterator[PostgresServer]:
         server.stop()
 
 
+class RedisServer:
+    """A server in a directory of its own, listening on 127.0.0.1 only. It saves nothing."""
+
+    def __init__(self, directory: Path, *settings: str, is_sentinel: bool = False) -> None:
+        """``settings``: as on the command line, after those every server here is given."""
+        self._directory = directory
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        common = ["--port", str(self.port), "--bind", "127.0.0.1"]
+        if is_sentinel:
+            self._command = ["redis-server", *settings, "--sentinel", *common]
+        else:
+            self._command = ["redis-server", *common, "--save", "", *settings]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(
+            self._command, cwd=self._directory, stdout=subprocess.DEVNULL
+        )
+        for _ in until(10):
+            if self._process.poll() is None and self.ask("PING").startswith(b"+PONG"):
+                return
+        raise AssertionError("redis-server did not start")
+
+    def ask(self, *command: str) -> bytes:
+        """The beginning of an answer; nothing where nobody answers."""
+        words = "".join(f"${len(word)}\r\n{word}\r\n" for word in command)
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(f"*{len(command)}\r\n{words}".encode())
+                return connection.recv(4096)
+        except OSError:
+            return b""
+
+    def stop(self) -> None:
+        """End it; what it held is gone."""
+        self._process.kill()
+        self._process.wait(10)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server is there and says nothing, as behind a cut network."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+
 @contextmanager
 def pgbouncer(directory: Path, server: PostgresServer, servers: int) -> Iterator[str]:
     """PgBouncer in transaction mode before ``server``, with that many connections to it; its URL.

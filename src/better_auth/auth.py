@@ -92,7 +92,7 @@ class BetterAuth(Generic[UserT]):
             self.plugins.insert(1, SharedDatabasePlugin(plugins))
         self._refuse_twins()
         self.events = EventBus()
-        self.database = _adapter(database or config.database_url, config)
+        self.database = _adapter(database or config.database_url, config, clock)
         self._records = self._extended_records(user_model)
         layout = layout_for(config.database_names, with_typescript=is_shared)
         self.database.bind(list(self._records.values()), layout)
@@ -391,7 +391,9 @@ def _settable_fields(plugins: Sequence[Plugin]) -> dict[str, FieldInfo]:
     }
 
 
-def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> DatabaseAdapter:
+def _adapter(
+    database: DatabaseAdapter | str | None, config: AuthConfig, clock: Clock
+) -> DatabaseAdapter:
     if database is None:
         raise ConfigurationError(
             "database is missing: an adapter, or a URL such as sqlite:///app.db"
@@ -401,6 +403,21 @@ def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> Data
             database,
             pool_size=config.database_pool_size,
             patience=config.database_patience.total_seconds(),
+        )
+    store = config.session.store
+    if store.url is not None:
+        if not isinstance(database, SqlDatabaseAdapter):
+            raise ConfigurationError("session.store.url: this database keeps sessions by itself")
+        from better_auth.adapters.redis import RedisDatabaseAdapter  # an optional extra
+
+        database = RedisDatabaseAdapter(
+            database,
+            store.url,
+            keep_table=store.keep_table,
+            prefix=store.prefix,
+            pool_size=config.database_pool_size,
+            patience=config.database_patience.total_seconds(),
+            clock=clock,
         )
     cache = config.session.cache
     if cache.enabled:
