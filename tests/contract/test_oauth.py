@@ -25,7 +25,7 @@ from better_auth.plugins import (
 )
 from better_auth.plugins.oauth import Provider, preset, providers_from_env
 from tests.conftest import Site
-from tests.support import bearer, set_cookies
+from tests.support import Browser, bearer, make_auth, set_cookies
 
 DATABASES = ["sqlite"]
 
@@ -177,6 +177,23 @@ def make(site_with: Callable[..., Site]) -> Callable[..., World]:
 
 
 @pytest.fixture
+def world_at(site_with: Callable[..., Site]) -> Callable[[str], World]:
+    """Makes a site with the default options, asked below another path by that path's wire."""
+
+    def make(path: str) -> World:
+        fake = Fake()
+        acme = Provider(id="acme", client_id="app", client_secret=SECRET, issuer=ISSUER)
+        oauth = OAuthPlugin([acme], transport=httpx.MockTransport(fake))
+        plugins = [EmailPasswordPlugin(), SessionManagementPlugin(), oauth]
+        world = World(site_with(plugins=plugins, javascript_path=path), fake)
+        world.browser = Browser(world.site.origin, path)
+        world.site.stack.callback(world.browser.close)
+        return world
+
+    return make
+
+
+@pytest.fixture
 def world(make: Callable[..., World]) -> World:
     """A site with the default options."""
     return make()
@@ -222,7 +239,7 @@ def test_a_token_nobody_vouches_for(world: World) -> None:
     """``alg`` none, a shared secret, another's key and a key that is not there."""
     public = KEY.as_pem(private=False)
     forged: list[tuple[dict[str, Any], Any]] = [
-        ({"alg": "none"}, OctKey.import_key("x")),
+        ({"alg": "none"}, OctKey.import_key("x" * 16)),
         ({"alg": "HS256", "kid": "one"}, OctKey.import_key(SECRET)),
         ({"alg": "HS256", "kid": "one"}, OctKey.import_key(public.hex())),
         ({"alg": "RS256", "kid": "one"}, OTHER_KEY),
@@ -330,6 +347,7 @@ def test_look_alike_addresses(world: World) -> None:
 def test_no_address(world: World, email: Any) -> None:
     """Whoever has no address at the provider is told so."""
     world.fake.claims = {"email": email}
+    world.fake.userinfo = {"sub": "ada"}
     assert world.sign_in() == "/?error=email_not_found"
 
 
@@ -404,6 +422,18 @@ def test_the_cookie(world: World) -> None:
     assert cookie["name"] == "better-auth.oauth-state"
     assert (cookie["samesite"], cookie["max-age"]) == ("Lax", "600")
     assert "httponly" in cookie
+
+
+def test_the_javascript_clients_wire(world_at: Callable[[str], World]) -> None:
+    """Each wire has callbacks of its own: the cookies of one are not the other's."""
+    world = world_at("/api/auth")
+    query = world.begin()
+    assert query["redirect_uri"] == f"{world.site.origin}/api/auth/callback/acme"
+    answer = world.back(state=query["state"], code="a-code")
+    assert answer.headers["location"] == "/"
+    assert world.browser.get("/get-session").json()["user"]["email"] == "ada@example.com"
+    native = world.site.browser()
+    assert native.http.get("/get-session").status_code == 401
 
 
 def test_banned(make: Callable[..., World]) -> None:
@@ -503,6 +533,13 @@ def test_store_nothing(make: Callable[..., World]) -> None:
     assert (account.access_token, account.id_token) == (None, None)
     answer = world.browser.post("/get-access-token", {"providerId": "acme"})
     assert answer.json()["code"] == "ACCESS_TOKEN_NOT_FOUND"
+
+
+def test_tokens_in_a_shared_database() -> None:
+    """The server in TypeScript reads plain tokens: sealed ones are refused, plain the default."""
+    with pytest.raises(ConfigurationError, match="store_tokens"):
+        make_auth(share_database_with_typescript=True, plugins=[OAuthPlugin(store_tokens="sealed")])
+    make_auth(share_database_with_typescript=True, plugins=[OAuthPlugin()])
 
 
 def test_configuration_is_checked() -> None:

@@ -1,85 +1,18 @@
 """Sign-in through an OpenID provider that is really there: its own process, login and consent."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from better_auth.clock import utc_now
-from better_auth.models import Account, Session, Verification
-from better_auth.plugins import EmailPasswordPlugin, OAuthPlugin, SessionManagementPlugin
-from better_auth.plugins.oauth import Provider
-from tests import databases, openid
-from tests.conftest import Site, open_site
+from tests import openid
 from tests.openid import APP, OpenIdProvider
-from tests.support import NO_TLS, PASSWORD, MovableClock, bearer
+from tests.openid.people import Person, accounts, asked, somebody
+from tests.support import NO_TLS, PASSWORD, bearer
 
-
-class RealClock(MovableClock):
-    """The time it is, as the provider has it too, until it is moved."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._began = self.now
-
-    def __call__(self) -> datetime:
-        return utc_now() + (self.now - self._began)
-
-
-class Person:
-    """Somebody with a browser, known to the provider by a login."""
-
-    def __init__(self, site: Site, provider: OpenIdProvider) -> None:
-        self.site = site
-        self.provider = provider
-        self.browser = httpx.Client(verify=NO_TLS)
-        site.stack.callback(self.browser.close)
-
-    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        """POST to the application, as a page of its own does."""
-        headers = {"Origin": APP, **more.pop("headers", {})}
-        return self.browser.post(self.site.url + path, json=body or {}, headers=headers, **more)
-
-    def get(self, path: str, **more: Any) -> httpx.Response:
-        """GET from the application."""
-        return self.browser.get(self.site.url + path, **more)
-
-    def begin(self, path: str = "/sign-in/social", provider: str = "acme", **body: Any) -> str:
-        """Ask where to go; the provider's URL."""
-        answer = self.post(path, {"provider": provider, **body})
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["redirect"] is True
-        return str(answer.json()["url"])
-
-    def back(self, location: str) -> httpx.Response:
-        """Follow the provider's redirection to the application."""
-        assert location.startswith(APP)
-        return self.browser.get(self.site.origin + location.removeprefix(APP))
-
-    def at_provider(self, url: str, login: str = "ada") -> str:
-        """Sign in there; where the browser is sent then."""
-        return str(self.provider.sign_in(self.browser, url, login).headers["location"])
-
-    def sign_in(self, login: str = "ada", provider: str = "acme", **body: Any) -> httpx.Response:
-        """All of it."""
-        return self.back(self.at_provider(self.begin(provider=provider, **body), login))
-
-    def session(self) -> dict[str, Any]:
-        """The current session and user."""
-        answer = self.get("/get-session")
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-
-def asked(url: str) -> dict[str, str]:
-    """The query of a URL."""
-    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+DATABASES = ["sqlite"]
 
 
 @pytest.fixture(scope="module")
@@ -91,56 +24,15 @@ def provider() -> Iterator[OpenIdProvider]:
 
 @pytest.fixture
 def make(provider: OpenIdProvider, database_kind: str) -> Iterator[Callable[..., Person]]:
-    """Makes a site that knows the provider under several ids, and somebody to sign in."""
+    """Makes somebody at a site of their own."""
     with ExitStack() as stack:
-
-        def make(**options: Any) -> Person:
-            fields = options.pop("provider", {})
-            common = {"issuer": provider.issuer, **fields}
-            secret = "a secret: with + and %"
-            oauth = OAuthPlugin(
-                [
-                    Provider(id="acme", client_id="app", client_secret=secret, **common),
-                    Provider(
-                        id="second",
-                        client_id="app-by-post",
-                        client_secret="another secret",
-                        token_auth="client_secret_post",
-                        **common,
-                    ),
-                    Provider(id="public", client_id="app-public", **common),
-                    Provider(
-                        id="posting",
-                        client_id="app",
-                        client_secret=secret,
-                        response_mode="form_post",
-                        **common,
-                    ),
-                ],
-                allow_http=True,
-                **options,
-            )
-            site = open_site(
-                stack,
-                RealClock(),
-                plugins=[EmailPasswordPlugin(), SessionManagementPlugin(), oauth],
-                database=stack.enter_context(databases.new_database(database_kind)),
-                base_url=APP,
-            )
-            return Person(site, provider)
-
-        yield make
+        yield lambda **options: somebody(stack, provider, database_kind, **options)
 
 
 @pytest.fixture
 def ada(make: Callable[..., Person]) -> Person:
     """Somebody at a site with the default options."""
     return make()
-
-
-def accounts(person: Person, **where: Any) -> list[Account]:
-    """Rows of the table."""
-    return person.site.run(person.site.auth.database.find(Account, **where))
 
 
 def test_sign_up_and_in(ada: Person) -> None:
@@ -206,16 +98,6 @@ def test_form_post(ada: Person) -> None:
     assert refused.status_code == 403
 
 
-def test_a_state_is_good_once(ada: Person) -> None:
-    """Of any number of parallel requests with one state, one gets a session."""
-    location = ada.at_provider(ada.begin())
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: ada.back(location), range(4)))
-    places = sorted(answer.headers["location"] for answer in answers)
-    assert places == ["/", *["/?error=state_mismatch"] * 3]
-    assert len(ada.site.run(ada.site.auth.database.find(Session))) == 1
-
-
 def test_a_state_is_this_browsers(ada: Person) -> None:
     """Login CSRF: the attacker's own callback URL, opened by the victim, signs nobody in."""
     location = ada.at_provider(ada.begin())
@@ -273,46 +155,6 @@ def test_another_issuer_answers(ada: Person) -> None:
     without = location.replace(f"&iss={issuer}", "")
     assert ada.back(without).headers["location"] == "/?error=issuer_missing"
     assert ada.get("/get-session").status_code == 401
-
-
-def test_nothing_usable_is_stored(ada: Person) -> None:
-    """State, verifier and tokens are fingerprints and seals; no answer shows an account's."""
-    url = ada.begin()
-    (row,) = ada.site.run(ada.site.auth.database.find(Verification))
-    assert asked(url)["state"] not in row.identifier
-    assert "code_verifier" not in row.value
-    ada.back(ada.at_provider(url))
-    (account,) = accounts(ada)
-    tokens = ada.post("/get-access-token", {"providerId": "acme"}).json()
-    refreshed = ada.post("/refresh-token", {"accountId": account.id}).json()
-    for secret in (tokens["accessToken"], refreshed["refreshToken"], tokens["idToken"]):
-        assert secret
-        for column in (account.access_token, account.refresh_token, account.id_token):
-            assert secret not in (column or "")
-    assert "Token" not in account.model_dump_json(by_alias=True)
-
-
-def test_tokens_are_refreshed_once(ada: Person) -> None:
-    """Of parallel callers one refreshes (a second use of a rotated token would void them all)."""
-    ada.sign_in()
-    before = ada.post("/get-access-token", {"providerId": "acme"}).json()
-    assert before.keys() == {"accessToken", "accessTokenExpiresAt", "scopes", "idToken"}
-    again = ada.post("/get-access-token", {"providerId": "acme"}).json()
-    assert again["accessToken"] == before["accessToken"]
-    ada.site.clock.move(hours=2)
-    count = ada.provider.refreshes()
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(
-            pool.map(lambda _: ada.post("/get-access-token", {"providerId": "acme"}), range(6))
-        )
-    assert [answer.status_code for answer in answers] == [200] * 6
-    (token,) = {answer.json()["accessToken"] for answer in answers}
-    assert token != before["accessToken"]
-    assert ada.provider.refreshes() == count + 1
-    info = ada.get("/account-info", params={"providerId": "acme"})
-    assert info.json()["user"]["email"] == "ada@example.com"
-    assert info.json()["data"]["sub"] == "ada"
-    assert info.json()["account"]["accountId"] == "ada"
 
 
 def test_refresh_token(ada: Person) -> None:

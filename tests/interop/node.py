@@ -15,25 +15,25 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def _cache() -> Path:
+def _cache(source: Path) -> Path:
     """A folder outside the repository for this very ``package.json``."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    wanted = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()[:16]
+    wanted = hashlib.sha256((source / "package.json").read_bytes()).hexdigest()[:16]
     return home / "better_auth-tests" / wanted
 
 
 @contextmanager
-def workshop() -> Iterator[Path]:
-    """A folder with this one's scripts, beside the installed packages that they import.
+def workshop(source: Path = HERE) -> Iterator[Path]:
+    """A folder with the scripts of ``source``, beside the installed packages that they import.
 
     Installing compiles SQLite, which takes a minute, once; whoever comes meanwhile waits.
     """
-    cache = _cache()
+    cache = _cache(source)
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (cache / "complete").exists():
-            shutil.copy(HERE / "package.json", cache)
+            shutil.copy(source / "package.json", cache)
             npm = [
                 "npm",
                 "install",
@@ -46,7 +46,7 @@ def workshop() -> Iterator[Path]:
             (cache / "complete").touch()
     folder = Path(tempfile.mkdtemp(prefix="scripts-", dir=cache))
     ignored = shutil.ignore_patterns("*.py", "__pycache__")
-    shutil.copytree(HERE, folder, ignore=ignored, dirs_exist_ok=True)
+    shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
     try:
         yield folder
     finally:

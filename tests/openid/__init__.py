@@ -1,13 +1,7 @@
 """An OpenID provider in a process of its own (npm's ``oidc-provider``), and who signs in there."""
 
-import fcntl
-import hashlib
 import html
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,33 +9,13 @@ from urllib.parse import urljoin
 
 import httpx
 
+from tests.interop.node import peer, workshop
 from tests.servers import free_port
 from tests.support import NO_TLS
 
 HERE = Path(__file__).parent
 APP = "http://app.test"
 """What the application under test calls itself; requests to it go where it really is."""
-
-
-def installed() -> Path:
-    """A folder with the provider and the packages it needs, kept for the next time."""
-    wanted = (HERE / "package.json").read_bytes()
-    name = f"better-auth-tests-{os.getuid()}-{hashlib.sha256(wanted).hexdigest()[:12]}"
-    folder = Path(tempfile.gettempdir()) / name
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.copy(HERE / "provider.mjs", folder)
-        if not (folder / "done").exists():
-            (folder / "package.json").write_bytes(wanted)
-            subprocess.run(
-                ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"],
-                cwd=folder,
-                check=True,
-                timeout=300,
-            )
-            (folder / "done").touch()
-    return folder
 
 
 class OpenIdProvider:
@@ -88,24 +62,5 @@ def form(answer: httpx.Response) -> tuple[str, dict[str, str]]:
 @contextmanager
 def running() -> Iterator[OpenIdProvider]:
     """The provider on a free port of 127.0.0.1, gone afterwards."""
-    port = free_port()
-    process = subprocess.Popen(
-        ["node", "provider.mjs", str(port)],
-        cwd=installed(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready"):
-                break
-        else:
-            raise AssertionError("the provider did not start")
-        yield OpenIdProvider(f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+    with workshop(HERE) as folder, peer(folder, "provider.mjs", PORT=str(free_port())) as issuer:
+        yield OpenIdProvider(issuer)

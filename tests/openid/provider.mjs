@@ -1,8 +1,9 @@
-// An OpenID provider of the tests' own: node provider.mjs PORT. Whoever signs in as "ada" is
+// An OpenID provider of the tests' own, on the port PORT. Whoever signs in as "ada" is
 // ada@example.com; who begins with "unverified-" has an address that nobody has verified.
 import Provider from 'oidc-provider';
 
-const port = Number(process.argv[2]);
+console.info = console.warn = () => {}; // that it is no provider for the world
+const port = Number(process.env.PORT);
 const issuer = `http://127.0.0.1:${port}`;
 const callbacks = ['acme', 'second', 'posting', 'public'].map(
   (id) => `http://app.test/auth/callback/${id}`,
@@ -52,4 +53,4 @@ provider.use(async (ctx, next) => {
   else await next();
 });
 
-provider.listen(port, '127.0.0.1', () => console.log(`ready ${issuer}`));
+provider.listen(port, '127.0.0.1', () => console.log(issuer));

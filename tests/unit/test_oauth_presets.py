@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -127,3 +129,20 @@ def test_apples_secret_is_minted() -> None:
     assert (claims["iss"], claims["sub"]) == ("TEAM", "com.example.app")
     assert claims["aud"] == "https://appleid.apple.com"
     assert claims["exp"] - claims["iat"] == 300
+
+
+@pytest.mark.parametrize("package", ["joserfc", "httpx"])
+def test_without_the_packages(package: str) -> None:
+    """``MissingExtra`` says what to install; importing the library needs neither package."""
+    script = f"""
+import sys
+sys.modules[{package!r}] = None
+import better_auth.plugins
+from better_auth.errors import MissingExtra
+try:
+    better_auth.plugins.OAuthPlugin
+except MissingExtra as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "better-auth[oauth]" in done.stdout, done.stderr

@@ -108,7 +108,7 @@ class TokenEndpoint:
         status, answer = await self._outgoing.post(endpoints.token, fields, headers)
         if not isinstance(answer, dict):
             raise ProviderUnavailable(f"{provider.id}: its tokens cannot be read")
-        if status != 200 or "error" in answer:  # GitHub says so with 200
+        if not 200 <= status < 300 or "error" in answer:  # GitHub says so with 200
             raise OAuthFailure(code, f"{provider.id} refused with {status}")
         return self._read(provider, answer)
 

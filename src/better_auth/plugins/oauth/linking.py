@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from better_auth.adapters.base import gt
-from better_auth.errors import UniqueViolation, UnprocessableEntity
+from better_auth.errors import UniqueViolation
 from better_auth.events import AccountCreated
 from better_auth.http.call import Context
 from better_auth.models import Account, Session, User, impersonator
@@ -19,6 +19,7 @@ from better_auth.plugins.oauth.errors import OAuthFailure
 from better_auth.plugins.oauth.identities import Identity
 from better_auth.plugins.oauth.state import Attempt
 from better_auth.plugins.oauth.tokens import TokenStore, merged_scope
+from better_auth.users import EmailTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Accounts:
                 if user is None:
                     return await self._signed_up(identity, may_sign_up), True
                 return await self._joined(user, identity), False
-            except (UniqueViolation, UnprocessableEntity):
+            except (UniqueViolation, EmailTaken):
                 continue
         raise OAuthFailure("unable_to_link_account", "taken meanwhile")
 

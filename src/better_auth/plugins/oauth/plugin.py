@@ -55,8 +55,9 @@ class OAuthPlugin(Plugin):
     ``second_factor``: ``ask`` whoever has two-factor on, whichever way they come, or
     ``trust-provider``. ``second_factor_url`` is where a browser is sent to be asked (with
     ``?twoFactorRedirect=true``); None: where it wanted to go. ``store_tokens``: how providers'
-    tokens are kept: ``sealed``, ``plain`` or ``none``. ``timeout`` bounds each request to a
-    provider. ``allow_http`` lets providers be asked without TLS: for development only.
+    tokens are kept: ``sealed`` (None, but in a database shared with TypeScript), ``plain`` or
+    ``none``. ``timeout`` bounds each request to a provider. ``allow_http`` lets providers be asked
+    without TLS: for development only.
     """
 
     name = "OAuth"
@@ -71,7 +72,7 @@ class OAuthPlugin(Plugin):
         update_user_on_link: bool = False,
         second_factor: Literal["ask", "trust-provider"] = "ask",
         second_factor_url: str | None = None,
-        store_tokens: Storage = "sealed",
+        store_tokens: Storage | None = None,
         timeout: timedelta = timedelta(seconds=10),
         allow_http: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -90,7 +91,7 @@ class OAuthPlugin(Plugin):
         self.error_url = error_url
         self.second_factor = second_factor
         self.second_factor_url = second_factor_url
-        self.store_tokens: Storage = store_tokens
+        self.store_tokens = store_tokens
         self.allow_http = allow_http
         self._rules = Rules(allow_linking_by_email, allow_different_emails, update_user_on_link)
         self._outgoing = Outgoing(timeout.total_seconds(), transport)
@@ -102,10 +103,18 @@ class OAuthPlugin(Plugin):
         self._directory = Directory(self._outgoing, clock, allow_http=self.allow_http)
         self._identities = Identities(self._outgoing, self._directory, endpoint, clock)
         self._states = States(context)
-        store = TokenStore(context, self.store_tokens)
+        store = TokenStore(context, self._storage(context))
         refresher = Refresher(context, store, self._directory, endpoint)
         self._accounts = Accounts(context, store, self._rules)
         self._given = Given(context, self.providers, store, refresher, self._identities)
+
+    def _storage(self, context: Context) -> Storage:
+        is_shared = context.config.share_database_with_typescript
+        if is_shared and self.store_tokens == "sealed":
+            raise ConfigurationError(
+                "share_database_with_typescript needs OAuthPlugin(store_tokens=...) plain or none"
+            )
+        return self.store_tokens or ("plain" if is_shared else "sealed")
 
     async def stop(self) -> None:
         await self._outgoing.close()

@@ -137,10 +137,10 @@ class Refresher:
     @asynccontextmanager
     async def _lease(self, account_id: str) -> AsyncIterator[bool]:
         """Enter as the one who refreshes (True), or after the one who did (False)."""
-        identifier = f"{Purpose.PROVIDER_TOKEN}:{account_id}"
-        lease = await self._leased(identifier, self._context.clock())
+        row_id = f"refresh:{account_id}"  # the key: shared tables keep nothing else unique
+        lease = await self._leased(row_id, self._context.clock())
         if lease is None:
-            await self._until_free(identifier)
+            await self._until_free(row_id)
             yield False
             return
         try:
@@ -149,32 +149,31 @@ class Refresher:
             # The row stays, until the purge: rows that come and go deadlock on MySQL.
             now = self._context.clock()
             await self._context.database.update(
-                Verification, {"expires_at": now}, identifier=identifier, value=lease
+                Verification, {"expires_at": now}, id=row_id, value=lease
             )
 
-    async def _leased(self, identifier: str, now: datetime) -> str | None:
+    async def _leased(self, row_id: str, now: datetime) -> str | None:
         """The lease, if nobody else has it: one conditional statement, or an insert that fails."""
         database, lease = self._context.database, str(uuid4())
         held: dict[str, Any] = {"value": lease, "expires_at": now + LEASE, "updated_at": now}
         try:
-            if await database.update(Verification, held, identifier=identifier, expires_at=le(now)):
+            if await database.update(Verification, held, id=row_id, expires_at=le(now)):
                 return lease
-            await database.insert(Verification(identifier=identifier, created_at=now, **held))
+            row = Verification(id=row_id, identifier=row_id, created_at=now, **held)
+            await database.insert(row)
         except (UniqueViolation, DatabaseUnavailable):
             return None  # somebody else was faster; MySQL may call it a deadlock
         return lease
 
-    async def _is_leased(self, identifier: str) -> bool:
+    async def _is_leased(self, row_id: str) -> bool:
         live = gt(self._context.clock())
-        return bool(
-            await self._context.database.count(Verification, identifier=identifier, expires_at=live)
-        )
+        return bool(await self._context.database.count(Verification, id=row_id, expires_at=live))
 
-    async def _until_free(self, identifier: str) -> None:
+    async def _until_free(self, row_id: str) -> None:
         try:
             async with asyncio.timeout(LEASE.total_seconds()):
                 # Whoever refreshes may be another process: there is no event to wait for.
-                while await self._is_leased(identifier):  # noqa: ASYNC110
+                while await self._is_leased(row_id):  # noqa: ASYNC110
                     await asyncio.sleep(_WAIT)
         except TimeoutError:
             raise ServiceUnavailable from None
