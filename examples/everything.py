@@ -4,7 +4,8 @@
 
 Configured by ``BETTER_AUTH_*`` variables (docs/configuration.md). Messages to people are appended,
 as JSON lines, to the file that the variable ``OUTBOX`` names; the addresses in ``ADMIN_EMAILS``
-(separated by commas) become admins when they sign up.
+(separated by commas) become admins when they sign up. ``OAUTH_GOOGLE_CLIENT_ID`` and so on name
+providers to sign in with (docs/oauth.md).
 """
 
 import json
@@ -33,6 +34,7 @@ from better_auth.plugins import (
     EmailVerificationPlugin,
     MagicLinkPlugin,
     MultiSessionPlugin,
+    OAuthPlugin,
     OneTimeTokenPlugin,
     OrganizationPlugin,
     PasswordManagementPlugin,
@@ -41,6 +43,7 @@ from better_auth.plugins import (
     UserManagementPlugin,
     UsernamePlugin,
 )
+from better_auth.plugins.oauth import providers_from_env
 from better_auth.plugins.organization import Invitation, Organization
 from better_auth.users import NO_MAIL_DOMAIN, normalize_email
 
@@ -94,6 +97,7 @@ auth = BetterAuth(
         UsernamePlugin(),
         MagicLinkPlugin(),
         EmailOtpPlugin(),
+        OAuthPlugin(providers_from_env(), allow_http=os.environ.get("OAUTH_ALLOW_HTTP") == "true"),
         AnonymousPlugin(),
         OneTimeTokenPlugin(),
         MultiSessionPlugin(),

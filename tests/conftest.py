@@ -75,9 +75,18 @@ def clock() -> MovableClock:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of a served application run on every kind of database, but where their module names
-    those it is about in ``DATABASES``."""
-    if "database_kind" in metafunc.fixturenames:
-        listed = getattr(metafunc.module, "DATABASES", databases.kinds())
+    those it is about in ``DATABASES``; with ``is_cached``, with sessions in memory as well where
+    that can be."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    kinds = databases.kinds_for(metafunc.module.__name__)
+    listed = getattr(metafunc.module, "DATABASES", kinds)
+    if "is_cached" in metafunc.fixturenames:
+        ways = [(kind, is_cached) for kind in listed for is_cached in (False, True)]
+        ways = [way for way in ways if way != ("mysql", True)]
+        ids = [f"{kind}, cached" if is_cached else kind for kind, is_cached in ways]
+        metafunc.parametrize(("database_kind", "is_cached"), ways, scope="session", ids=ids)
+    else:
         metafunc.parametrize("database_kind", listed, scope="session")
 
 
@@ -95,6 +104,8 @@ def site_with(clock: MovableClock, database_kind: str) -> Iterator[Callable[...,
         def make(**settings: Any) -> Site:
             if "database" not in settings:
                 settings["database"] = stack.enter_context(databases.new_database(database_kind))
+                of_kind = databases.session_settings(database_kind)
+                settings["session"] = {**of_kind, **settings.get("session", {})}
             return open_site(stack, clock, **settings)
 
         yield make

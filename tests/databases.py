@@ -5,14 +5,21 @@ run on, and it is an error if one cannot be reached; without it they run on thos
 the closing lines name the others. Where the servers are: ``TEST_POSTGRESQL`` and
 ``TEST_MYSQL``, URLs of a database in which schemas (PostgreSQL) or beside which
 databases (MySQL, MariaDB) may be made and dropped.
+
+Two kinds are SQLite with sessions in Redis, instead of the table or beside it; for these the tests
+start a server of their own. They are for the tests of what sessions do: :data:`WITH_REDIS`.
 """
 
 import asyncio
+import atexit
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +29,38 @@ import sqlalchemy as sa
 
 POSTGRESQL = os.environ.get("TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 MYSQL = os.environ.get("TEST_MYSQL", "mysql://root@127.0.0.1:3306/test")
-KINDS = ("sqlite", "postgresql", "mysql")
+KINDS = ("sqlite", "postgresql", "mysql", "redis", "redis-and-table")
+
+WITH_REDIS = {
+    "redis": {
+        "test_admin",
+        "test_audit",
+        "test_bearer",
+        "test_cookies",
+        "test_get_session",
+        "test_known_faults",
+        "test_life_cycle",
+        "test_lifecycle",
+        "test_list_sessions",
+        "test_organization",
+        "test_races",
+        "test_redis",
+        "test_refresh",
+        "test_revoke",
+        "test_revoked",
+        "test_session_page",
+        "test_sign_out",
+        "test_two_factor",
+    },
+    "redis-and-table": {
+        "test_lifecycle",
+        "test_races",
+        "test_redis",
+        "test_refresh",
+        "test_revoke",
+    },
+}
+"""The modules whose tests run with Redis as well."""
 
 
 @cache
@@ -34,9 +72,17 @@ def kinds() -> list[str]:
     return [kind for kind in KINDS if is_reachable(kind)]
 
 
+def kinds_for(module: str) -> list[str]:
+    """The kinds that the tests of a module run on."""
+    name = module.rpartition(".")[2]
+    return [kind for kind in kinds() if name in WITH_REDIS.get(kind, {name})]
+
+
 @cache
 def is_reachable(kind: str) -> bool:
     """Whether there is a server of this kind to make databases on."""
+    if kind in WITH_REDIS:
+        return shutil.which("redis-server") is not None
     try:
         with new_database(kind):
             return True
@@ -49,7 +95,7 @@ def new_database(kind: str) -> Iterator[str]:
     """The URL of an empty database of this kind, gone afterwards."""
     name = f"better_auth_test_{uuid4().hex[:12]}"
     match kind:
-        case "sqlite":
+        case "sqlite" | "redis" | "redis-and-table":
             yield "sqlite://"
         case "postgresql":
             _postgresql().execute(f'CREATE SCHEMA "{name}"')
@@ -67,6 +113,31 @@ def new_database(kind: str) -> Iterator[str]:
                 _mysql().execute(f"DROP DATABASE {name}")
         case _:
             raise ValueError(f"no kind of database: {kind}")
+
+
+def session_settings(kind: str) -> dict[str, Any]:
+    """What the settings of a session must say for an empty database of this kind."""
+    if kind not in WITH_REDIS:
+        return {}
+    keep_table = kind == "redis-and-table"
+    return {"store": {"url": redis_url(), "prefix": new_prefix(), "keep_table": keep_table}}
+
+
+def new_prefix() -> str:
+    """What nobody's keys begin with yet."""
+    return f"test:{uuid4().hex[:12]}:"
+
+
+@cache
+def redis_url() -> str:
+    """A server of the tests' own, for as long as they run."""
+    from tests.servers import RedisServer  # which needs nothing of this module, but pytest
+
+    directory = Path(tempfile.mkdtemp(prefix="better_auth_redis_"))
+    server = RedisServer(directory)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    atexit.register(server.stop)
+    return server.url
 
 
 class _Postgresql:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -24,6 +25,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def not_here(what: str) -> NoReturn:
+    """Skip the test, loudly; where ``TEST_DATABASES`` says what must be there, fail instead."""
+    if "TEST_DATABASES" in os.environ:
+        pytest.fail(f"{what} is not installed")
+    pytest.skip(f"NOT TESTED: {what} is not installed")
+
+
 class PostgresServer:
     """A cluster in a directory of its own, listening on 127.0.0.1 only."""
 
@@ -33,9 +41,9 @@ class PostgresServer:
         self.port = free_port()
         self.url = f"postgresql://tester@127.0.0.1:{self.port}/postgres"
         # PostgreSQL refuses to run as root; as whom it does then, Debian has decided.
-        self._user = "postgres" if os.geteuid() == 0 else None
-        if self._user is not None:
-            owner = pwd.getpwnam(self._user)
+        self.user = "postgres" if os.geteuid() == 0 else None
+        if self.user is not None:
+            owner = pwd.getpwnam(self.user)
             for folder in (directory, *directory.parents):
                 if folder.stat().st_uid == 0 and folder.is_relative_to("/tmp"):
                     folder.chmod(folder.stat().st_mode | 0o011)
@@ -47,7 +55,7 @@ class PostgresServer:
         subprocess.run(
             [str(self._binaries / program), *arguments],
             check=True,
-            user=self._user,
+            user=self.user,
             cwd=self._data.parent,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -94,12 +102,104 @@ def postgres_server(directory: Path) -> Iterator[PostgresServer]:
     if on_path:
         found.append(Path(on_path))
     if not found:
-        pytest.skip("NOT TESTED: PostgreSQL's server is not installed")
+        not_here("PostgreSQL's server")
     server = PostgresServer(found[-1].parent, directory)
     try:
         yield server
     finally:
         server.stop()
+
+
+class RedisServer:
+    """A server in a directory of its own, listening on 127.0.0.1 only. It saves nothing."""
+
+    def __init__(self, directory: Path, *settings: str, is_sentinel: bool = False) -> None:
+        """``settings``: as on the command line, after those every server here is given."""
+        self._directory = directory
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        common = ["--port", str(self.port), "--bind", "127.0.0.1"]
+        if is_sentinel:
+            self._command = ["redis-server", *settings, "--sentinel", *common]
+        else:
+            self._command = ["redis-server", *common, "--save", "", *settings]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(
+            self._command, cwd=self._directory, stdout=subprocess.DEVNULL
+        )
+        for _ in until(10):
+            if self._process.poll() is None and self.ask("PING").startswith(b"+PONG"):
+                return
+        raise AssertionError("redis-server did not start")
+
+    def ask(self, *command: str) -> bytes:
+        """The beginning of an answer; nothing where nobody answers."""
+        words = "".join(f"${len(word)}\r\n{word}\r\n" for word in command)
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(f"*{len(command)}\r\n{words}".encode())
+                return connection.recv(4096)
+        except OSError:
+            return b""
+
+    def stop(self) -> None:
+        """End it; what it held is gone."""
+        self._process.kill()
+        self._process.wait(10)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server is there and says nothing, as behind a cut network."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def pgbouncer(directory: Path, server: PostgresServer, servers: int) -> Iterator[str]:
+    """PgBouncer in transaction mode before ``server``, with that many connections to it; its URL.
+
+    Skips, loudly, where it is not installed.
+    """
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        not_here("PgBouncer")
+    port = free_port()
+    settings = directory / "pgbouncer.ini"
+    settings.write_text(
+        "[databases]\n"
+        f"postgres = host=127.0.0.1 port={server.port} user=tester\n"
+        "[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        "auth_type = any\npool_mode = transaction\n"
+        f"default_pool_size = {servers}\nmax_client_conn = 500\n"
+    )
+    if server.user is not None:
+        shutil.chown(directory, server.user)
+        shutil.chown(settings, server.user)
+    process = subprocess.Popen(
+        [program, "-q", str(settings)],
+        user=server.user,
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in until(10):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+        else:
+            pytest.fail("PgBouncer does not listen")
+        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def until(seconds: float, pause: float = 0.02) -> Iterator[float]:

@@ -24,6 +24,7 @@ from better_auth.plugins import (
     EmailVerificationPlugin,
     MagicLinkPlugin,
     MultiSessionPlugin,
+    OAuthPlugin,
     OneTimeTokenPlugin,
     OrganizationPlugin,
     PasswordManagementPlugin,
@@ -33,6 +34,7 @@ from better_auth.plugins import (
     UserManagementPlugin,
     UsernamePlugin,
 )
+from better_auth.plugins.oauth import preset
 
 SECRET = "test-secret-of-more-than-32-characters"
 PASSWORD = "correct horse battery"
@@ -112,6 +114,10 @@ def every_plugin() -> list[Any]:
         OneTimeTokenPlugin(),
         MagicLinkPlugin(send=ignore),
         EmailOtpPlugin(send=ignore, enable_change_email=True),
+        OAuthPlugin(
+            [preset("x", client_id="app", client_secret="a secret of the client's")],
+            transport=httpx.MockTransport(lambda request: httpx.Response(400, json={})),
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ ROWS: dict[str, Callable[[Lab], Row | Sequence[Row]]] = {
     "listing": checks.listing,
     "resolve": resolving.resolve,
     "resolve-postgresql": resolving.resolve_postgresql,
+    "resolve-redis": resolving.resolve_redis,
     "sign-in": signing_in.sign_in,
     "second-factor": signing_in.second_factor,
     "during-sign-in": signing_in.check_during_sign_in,

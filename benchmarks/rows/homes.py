@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.data import Filled
+from benchmarks.in_redis import STORE, filled_in_redis
 from benchmarks.lab import Lab
 from benchmarks.report import Row
 from benchmarks.rows.against import against_bare
@@ -44,6 +45,8 @@ HOMES = {
     "sqlite": Home("SQLite", _on_sqlite, 0.5),
     "postgresql": Home("PostgreSQL", _on_postgresql, 0.2),
     "postgresql-memory": Home("PostgreSQL, memory", _on_postgresql, 0.6, {"cache": True}),
+    "redis": Home("Redis", filled_in_redis, 0.2, {"store": STORE}),
+    "redis-memory": Home("Redis, memory", filled_in_redis, 0.6, {"store": STORE, "cache": True}),
 }
 """Every home by the name of its row."""
 

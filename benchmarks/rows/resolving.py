@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from itertools import cycle
 
 import asyncpg
+from redis.asyncio import Redis
 
 from benchmarks.apps import make_auth
 from benchmarks.data import Filled
+from benchmarks.in_redis import STORE, URL, filled_in_redis
 from benchmarks.lab import Lab
 from benchmarks.report import Row, at_most
 from benchmarks.stock import stocked
@@ -94,4 +96,43 @@ async def _resolve_postgresql(filled: Filled, times: int) -> tuple[float, float]
             ours += between - began
             raw += time.perf_counter() - between
         await connection.close()
+    return ours / times * 1e6, raw / times * 1e6
+
+
+def resolve_redis(lab: Lab) -> Row:
+    """In process: token to session and user, against redis-py getting one value of their size."""
+    times = 2_000 if lab.quick else 20_000
+    with filled_in_redis(lab) as filled:
+        ours, raw = asyncio.run(_resolve_redis(filled, times))
+    return Row(
+        "resolve, Redis",
+        f"{ours:.1f} µs",
+        f"{raw:.1f} µs (redis-py)",
+        ours / raw,
+        at_most(1.5),
+        ours / raw,
+        [f"{times:,} of each, one after the other, in turns of 100"],
+    )
+
+
+async def _resolve_redis(filled: Filled, times: int) -> tuple[float, float]:
+    auth = make_auth(filled.path, store=STORE)
+    client = Redis.from_url(URL)
+    key = STORE["prefix"] + "floor"
+    async with auth.lifespan(), client:
+        await client.set(key, "x" * 700, ex=3600)
+        for token in filled.tokens:
+            await auth.sessions.resolve(token)
+        tokens = cycle(filled.tokens)
+        ours = raw = 0.0
+        for _ in range(times // 100):
+            turn = [next(tokens) for _ in range(100)]
+            began = time.perf_counter()
+            for token in turn:
+                await auth.sessions.resolve(token)
+            between = time.perf_counter()
+            for _ in turn:
+                await client.get(key)
+            ours += between - began
+            raw += time.perf_counter() - between
     return ours / times * 1e6, raw / times * 1e6

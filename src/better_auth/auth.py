@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import create_model
 from pydantic.fields import FieldInfo
+from sqlalchemy import MetaData
 
 from better_auth.adapters import DatabaseAdapter, SessionCache, SqlDatabaseAdapter
 from better_auth.adapters.layout import layout_for
@@ -85,13 +86,13 @@ class BetterAuth(Generic[UserT]):
         config = config.model_copy(deep=True)
         config.check()
         self.config = config
-        self.plugins: list[Plugin] = [CorePlugin(self.openapi), *plugins]
+        self.plugins: list[Plugin] = [CorePlugin(self._document), *plugins]
         is_shared = config.share_database_with_typescript
         if is_shared:
             self.plugins.insert(1, SharedDatabasePlugin(plugins))
         self._refuse_twins()
         self.events = EventBus()
-        self.database = _adapter(database or config.database_url, config)
+        self.database = _adapter(database or config.database_url, config, clock)
         self._records = self._extended_records(user_model)
         layout = layout_for(config.database_names, with_typescript=is_shared)
         self.database.bind(list(self._records.values()), layout)
@@ -110,9 +111,10 @@ class BetterAuth(Generic[UserT]):
             if config.rate_limit.enabled
             else None
         )
-        self._app = AuthApp(self.context, self._endpoints(), self.context.wire, self._limiter)
+        app = AuthApp(self.context, self._endpoints(), self.context.wire, self._limiter)
+        self._apps = {config.base_path: app}
         beside = config.javascript_path and self._handler("javascript", config.javascript_path)
-        handler = AsgiHandler(self._app, config.base_path, config.max_body_size, beside or None)
+        handler = AsgiHandler(app, config.base_path, config.max_body_size, beside or None)
         self._asgi = with_cors(handler, config)
         self._served = Served(self, self._asgi)
         self._started = False
@@ -134,6 +136,11 @@ class BetterAuth(Generic[UserT]):
     def users(self) -> UserManager:
         """The users: create, find, change and delete without HTTP."""
         return self.context.users
+
+    @property
+    def metadata(self) -> MetaData:
+        """The tables, for an Alembic of the application's own (``target_metadata``)."""
+        return self.database.metadata
 
     def plugin(self, kind: type[P]) -> P:
         """The plugin of this class, whose endpoints are methods to call in process.
@@ -209,17 +216,20 @@ class BetterAuth(Generic[UserT]):
                 f"session.cookie_name: {wire.session_cookie_name} is the {name} wire's cookie"
             )
         self._wires[name] = wire
-        app = AuthApp(self.context, self._endpoints(), wire, self._limiter)
+        app = self._apps[base_path] = AuthApp(self.context, self._endpoints(), wire, self._limiter)
         return AsgiHandler(app, base_path, self.config.max_body_size)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of all endpoints."""
-        config = self.config
+        return self._document(self.context.wire)
+
+    def _document(self, wire: Wire) -> dict[str, Any]:
+        app, base_path = next((app, path) for path, app in self._apps.items() if app.wire is wire)
         return build_document(
-            self._app.table.endpoints,
+            app.table.endpoints,
             {"User": self._records["user"], "Session": self._records["session"]},
-            server=(config.base_url or "") + config.base_path or "/",
-            cookie_name=self.context.wire.session_cookie_name,
+            server=(self.config.base_url or "") + base_path or "/",
+            cookie_name=wire.session_cookie_name,
             version=own_version(),
         )
 
@@ -385,7 +395,9 @@ def _settable_fields(plugins: Sequence[Plugin]) -> dict[str, FieldInfo]:
     }
 
 
-def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> DatabaseAdapter:
+def _adapter(
+    database: DatabaseAdapter | str | None, config: AuthConfig, clock: Clock
+) -> DatabaseAdapter:
     if database is None:
         raise ConfigurationError(
             "database is missing: an adapter, or a URL such as sqlite:///app.db"
@@ -395,6 +407,21 @@ def _adapter(database: DatabaseAdapter | str | None, config: AuthConfig) -> Data
             database,
             pool_size=config.database_pool_size,
             patience=config.database_patience.total_seconds(),
+        )
+    store = config.session.store
+    if store.url is not None:
+        if not isinstance(database, SqlDatabaseAdapter):
+            raise ConfigurationError("session.store.url: this database keeps sessions by itself")
+        from better_auth.adapters.redis import RedisDatabaseAdapter  # an optional extra
+
+        database = RedisDatabaseAdapter(
+            database,
+            store.url,
+            keep_table=store.keep_table,
+            prefix=store.prefix,
+            pool_size=config.database_pool_size,
+            patience=config.database_patience.total_seconds(),
+            clock=clock,
         )
     cache = config.session.cache
     if cache.enabled:

@@ -103,6 +103,17 @@ class CacheConfig(Section):
         return value
 
 
+class StoreConfig(Section):
+    """Sessions in Redis, instead of their table or beside it; see docs/databases.md."""
+
+    url: str | None = Field(default=None, repr=False)
+    """``redis://`` or ``rediss://``, also with ``+sentinel`` or ``+cluster``; None: no Redis."""
+    keep_table: bool = False
+    """Keep sessions in the table as well: losing Redis then loses none."""
+    prefix: str = Field(default="better-auth:", pattern=r"^[A-Za-z0-9:._/-]+$", max_length=64)
+    """What every key begins with."""
+
+
 class SessionConfig(Section):
     """How long sessions live, and how their token travels and is kept."""
 
@@ -129,6 +140,7 @@ class SessionConfig(Section):
     purge_interval: Duration | None = timedelta(hours=1)
     """How often the server deletes expired rows; None: never."""
 
+    store: StoreConfig = Field(default_factory=StoreConfig)
     cache: CacheConfig = Field(default_factory=CacheConfig)
 
     defer_refresh: bool = False

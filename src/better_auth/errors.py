@@ -90,11 +90,11 @@ class PayloadTooLarge(AuthError):
 
 
 class UnsupportedMediaType(AuthError):
-    """415: a body that is not declared as ``application/json``."""
+    """415: a body that is not declared as what the endpoint takes, mostly JSON."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: str = "application/json") -> None:
         super().__init__(
-            415, "UNSUPPORTED_MEDIA_TYPE", "The body must be sent as Content-Type application/json"
+            415, "UNSUPPORTED_MEDIA_TYPE", f"The body must be sent as Content-Type {wanted}"
         )
 
 

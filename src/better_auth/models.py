@@ -147,7 +147,11 @@ def impersonator(session: Session) -> str | None:
 
 
 class Account(Record):
-    """One way of signing in that belongs to a user; ``credential`` is e-mail and password."""
+    """One way of signing in that belongs to a user; ``credential`` is e-mail and password.
+
+    Of an account at a provider the row may keep the provider's tokens, sealed, and the scopes that
+    were granted, separated by commas.
+    """
 
     table_name: ClassVar[str] = "account"
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("provider_id", "account_id"),)
@@ -158,6 +162,12 @@ class Account(Record):
     password_hash: Annotated[str | None, Column(length=512)] = Field(
         default=None, exclude=True, repr=False
     )
+    access_token: str | None = Field(default=None, exclude=True, repr=False)
+    refresh_token: str | None = Field(default=None, exclude=True, repr=False)
+    id_token: str | None = Field(default=None, exclude=True, repr=False)
+    access_token_expires_at: UtcDatetime | None = Field(default=None, exclude=True)
+    refresh_token_expires_at: UtcDatetime | None = Field(default=None, exclude=True)
+    scope: str | None = Field(default=None, exclude=True)
     created_at: UtcDatetime
     updated_at: UtcDatetime
 

@@ -117,8 +117,11 @@ class UserManager:
         email_verified: bool = False,
         image: str | None = None,
         fields: Mapping[str, Any] | None = None,
+        account: Account | None = None,
     ) -> User:
         """Store a user and, with a ``password_hash``, the account that signs in with it.
+
+        ``account`` is another way of signing in, which becomes the new user's.
 
         ``email`` is normalised here; without one, the user gets an address that nobody can have
         (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``EmailTaken``
@@ -135,24 +138,28 @@ class UserManager:
             **(fields or {}),
         )
         user = (await self._events.emit(UserCreating(user))).user
-        account = password_hash and Account(
-            user_id=user.id,
-            provider_id=CREDENTIAL,
-            account_id=user.id,
-            password_hash=password_hash,
-            created_at=now,
-            updated_at=now,
-        )
+        accounts = [account.revised(user_id=user.id)] if account else []
+        if password_hash:
+            accounts.append(
+                Account(
+                    user_id=user.id,
+                    provider_id=CREDENTIAL,
+                    account_id=user.id,
+                    password_hash=password_hash,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
         try:
             async with self._database.transaction() as verbs:
                 await verbs.insert(user)
-                if account:
-                    await verbs.insert(account)
+                for new in accounts:
+                    await verbs.insert(new)
         except UniqueViolation:
             raise await self._conflict(user) from None
         await self._events.emit(UserCreated(user))
-        if account:
-            await self._events.emit(AccountCreated(account))
+        for new in accounts:
+            await self._events.emit(AccountCreated(new))
         return user
 
     async def find_by_email(self, email: str) -> User | None:

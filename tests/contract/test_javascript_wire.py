@@ -310,3 +310,20 @@ def test_what_cannot_be_served_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="base_path"):
         make_auth().app(wire="javascript", base_path="/a//b")
     assert make_auth(javascript_path="").config.javascript_path is None
+
+
+def test_each_look_has_a_document_of_its_own(site_with: Callable[..., Site]) -> None:
+    """/openapi.json says what is answered where it is asked."""
+    site = site_with(javascript_path="/api/auth")
+    with httpx.Client(base_url=site.origin, verify=NO_TLS) as client:
+        native = client.get("/auth/openapi.json").json()
+        javascript = client.get("/api/auth/openapi.json").json()
+    assert [d["servers"][0]["url"] for d in (native, javascript)] == ["/auth", "/api/auth"]
+    names = [d["components"]["securitySchemes"]["cookie"]["name"] for d in (native, javascript)]
+    assert names == [NATIVE, COOKIE]
+    listing = [
+        d["paths"]["/list-sessions"]["get"]["responses"]["200"]["content"]["application/json"]
+        for d in (native, javascript)
+    ]
+    assert "type" not in listing[0]["schema"]
+    assert listing[1]["schema"]["type"] == "array"

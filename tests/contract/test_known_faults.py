@@ -400,7 +400,7 @@ def test_unknown_paths_cost_no_memory(site_with: MakeSite) -> None:
     site = site_with(**LIMITED)
     client = site.client()
     client.get("/ok")
-    limiter = site.auth._app._limiter
+    limiter = site.auth._limiter
     assert limiter is not None
     counters = limiter._limiter.storage.storage
     before = len(counters)

@@ -16,7 +16,7 @@ def test_two_factor_codes(site_with: Callable[..., Site]) -> None:
     user = box.user()
     browser = box.browser(user)
     browser.post("/two-factor/enable", {"password": PASSWORD})
-    assert browser.post("/two-factor/send-otp").json() == {"success": True}
+    assert browser.post("/two-factor/send-otp").json() == {"status": True}
     [message] = box.of("two-factor-code")
     assert message.to == user.email
     assert message.code is not None

@@ -81,7 +81,20 @@ def test_every_plugin_is_valid(site_with: Callable[..., Site]) -> None:
 @pytest.mark.parametrize("path", EVERY_PATH)
 def test_schemathesis(site_with: Callable[..., Site], path: str, mode: GenerationMode) -> None:
     """Whatever the document allows, and what it does not, is answered as the document says."""
-    site = site_with(plugins=every_plugin())
+    check_answers(site_with(plugins=every_plugin()), path, mode)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("path", PATHS)
+def test_schemathesis_of_the_javascript_wire(
+    site_with: Callable[..., Site], path: str, mode: GenerationMode
+) -> None:
+    """The JavaScript client's look has a document of its own, as true as the other."""
+    check_answers(site_with(wire="javascript", plugins=every_plugin()), path, mode)
+
+
+def check_answers(site: Site, path: str, mode: GenerationMode) -> None:
+    """Ask ``path`` in every way its document knows, and a few that it does not."""
     document: dict[str, Any] = site.auth.openapi()
     document["servers"] = [{"url": site.url}]
     document["paths"] = {path: document["paths"][path]}

@@ -24,6 +24,7 @@ from better_auth.plugins import (
 )
 from better_auth.plugins.core import Okay
 from tests.conftest import Site
+from tests.contract.test_cache import cache_of, until
 from tests.support import PASSWORD, bearer
 
 MakeSite = Callable[..., Site]
@@ -72,7 +73,7 @@ class Watched:
         """The counters: a number, or numbers by their one attribute."""
         found: dict[str, Any] = {}
         for name, points in self.points().items():
-            if name != "request.duration":
+            if name not in ("request.duration", "database.pool.wait"):
                 by = {tuple(point.attributes.values()): point.value for point in points}
                 found[name] = by.get((), {key[0]: n for key, n in by.items() if key})
         return found
@@ -182,6 +183,46 @@ def test_sessions_are_counted(watched: Watched) -> None:
         "session.refreshes": 1,
         "session.revocations": 3,
     }
+
+
+def test_waits_for_connections(watched: Watched) -> None:
+    """ "pool waits": of reading and of writing, each that happened."""
+    browser = watched.site.browser()
+    browser.sign_up()
+    browser.get("/list-sessions")
+    points = watched.points()["database.pool.wait"]
+    waits = {point.attributes["pool"]: point for point in points}
+    assert set(waits) == {"reading", "writing"}
+    assert all(point.count >= 1 and 0 <= point.sum < 5 for point in waits.values())
+
+
+def test_sessions_in_memory(site_with: MakeSite, database_kind: str) -> None:
+    """ "hits, misses, staleness": what memory did, and how true it is; nothing where there is
+    none."""
+    settings = {"session": {"cache": {"enabled": database_kind == "postgresql"}}}
+    watched = Watched(site_with, **settings)
+    site = watched.site
+    token = site.session(site.user()).token
+    client = site.client()
+    if database_kind != "postgresql":
+        client.get("/get-session", headers=bearer(token))
+        assert not [name for name in watched.counts() if name.startswith("cache.")]
+        return
+    until(lambda: cache_of(site.auth).is_current)
+    for _ in range(3):
+        assert client.get("/get-session", headers=bearer(token)).status_code == 200
+    counts = watched.counts()
+    assert counts["cache.lookups"]["hit"] >= 1
+    assert counts["cache.lookups"]["miss"] >= 1
+    assert 0 <= counts["cache.staleness"] <= 1
+    assert counts["cache.entries"] == 1
+    assert counts["cache.size"] > 1000
+    client.post("/sign-out", headers=bearer(token))
+    after = watched.counts()
+    assert after["cache.invalidations"] > counts["cache.invalidations"]
+    assert after["cache.entries"] == 0
+    cache_of(site.auth).stand_aside()
+    assert "cache.staleness" not in watched.counts()
 
 
 def test_failed_sign_ins_are_counted(watched: Watched) -> None:

@@ -125,5 +125,41 @@ DELIBERATE: dict[str, list[Difference]] = {
             "The session's cookie names the session, which is the same.",
         ),
     ],
+    "account": [
+        Difference(
+            r"^change: data.token: '<opaque>' \| None$|^change: cookies.session_token: \{",
+            "Whoever changes their password goes on under a new token.",
+        ),
+        Difference(
+            r"^prove: cookies.session_token: \{.*\} \| 'absent'$",
+            "A session that was there before its address was proven goes on under a new token.",
+        ),
+        Difference(
+            r"^unlink what is not there: error.code: 'ACCOUNT_NOT_FOUND' \|",
+            "What is not there is said before what may not be taken away.",
+        ),
+        Difference(
+            r"^delete, not enabled: error.code: 'NOT_FOUND' \| 'absent'$", "Every error has a code."
+        ),
+        Difference(r"^forgotten[^:]*: data.message: ", "Messages are our own."),
+        Difference(
+            r"^update: cookies.session_token: 'absent' \|",
+            "The session's cookie names the session, which is the same.",
+        ),
+    ],
+    "sign-in": [
+        Difference(
+            r"^token: data.token: ", "A token for handing a session over is longer, and says whose."
+        ),
+        Difference(r"^twice: error.code: 'INVALID_TOKEN' \| 'absent'$", "Every error has a code."),
+        Difference(
+            r"^anonymous: data.user.email: '\w+@placeholder.invalid' \|",
+            "Nobody can own an address below `.invalid`; the rest of it is our own.",
+        ),
+        Difference(
+            r"^wrong link: error.(code: 'INVALID_TOKEN' \| 'absent'|status: 400 \| 302)$",
+            "Without a page to return to, a link that does not serve is answered, not sent on.",
+        ),
+    ],
 }
 """By walk; each must occur in it."""

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,9 +44,9 @@ def workshop() -> Iterator[Path]:
             ]
             subprocess.run(npm, cwd=cache, check=True, timeout=500)
             (cache / "complete").touch()
-    folder = cache / f"scripts-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    folder = Path(tempfile.mkdtemp(prefix="scripts-", dir=cache))
+    ignored = shutil.ignore_patterns("*.py", "__pycache__")
+    shutil.copytree(HERE, folder, ignore=ignored, dirs_exist_ok=True)
     try:
         yield folder
     finally:

@@ -5,9 +5,21 @@ import Database from "better-sqlite3";
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
-import { admin, bearer, organization, twoFactor } from "better-auth/plugins";
+import {
+  admin,
+  anonymous,
+  bearer,
+  emailOTP,
+  magicLink,
+  multiSession,
+  oneTimeToken,
+  organization,
+  twoFactor,
+  username,
+} from "better-auth/plugins";
 
 const outbox = [];
+const tell = (to, code) => void outbox.push({ to, code });
 const appoint = async (user) => ({
   data: user.email.startsWith("admin") ? { ...user, role: "admin" } : user,
 });
@@ -25,23 +37,41 @@ const auth = betterAuth({
   baseURL: origin,
   secret: process.env.SECRET,
   database: new Database(":memory:"),
-  emailAndPassword: { enabled: true },
+  emailAndPassword: {
+    enabled: true,
+    sendResetPassword: async ({ user, token }) => tell(user.email, token),
+  },
+  emailVerification: {
+    sendVerificationEmail: async ({ user, token }) => tell(user.email, token),
+  },
   rateLimit: { enabled: false },
   databaseHooks: { user: { create: { before: appoint } } },
   plugins: [
     twoFactor({
       issuer: "Interop",
       otpOptions: {
-        sendOTP: async ({ user, otp }) => void outbox.push({ to: user.email, code: otp }),
+        sendOTP: async ({ user, otp }) => tell(user.email, otp),
       },
     }),
     admin(),
     organization({
-      sendInvitationEmail: async ({ id, email }) => void outbox.push({ to: email, code: id }),
+      sendInvitationEmail: async ({ id, email }) => tell(email, id),
     }),
     bearer(),
+    ...(process.env.SIGN_IN ? others() : []),
   ],
 });
+function others() {
+  return [
+    username(),
+    multiSession(),
+    anonymous(),
+    oneTimeToken(),
+    magicLink({ sendMagicLink: async ({ email, token }) => tell(email, token) }),
+    emailOTP({ sendVerificationOTP: async ({ email, otp }) => tell(email, otp) }),
+  ];
+}
+
 await (await getMigrations(auth.options)).runMigrations();
 const handler = toNodeHandler(auth);
 console.log(origin);

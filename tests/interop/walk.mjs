@@ -3,7 +3,17 @@
 // A walk is walks/WALK.mjs: an async function of a guide, whose steps call the official client.
 import { createHmac } from "node:crypto";
 import { createAuthClient } from "better-auth/client";
-import { adminClient, organizationClient, twoFactorClient } from "better-auth/client/plugins";
+import {
+  adminClient,
+  anonymousClient,
+  emailOTPClient,
+  magicLinkClient,
+  multiSessionClient,
+  oneTimeTokenClient,
+  organizationClient,
+  twoFactorClient,
+  usernameClient,
+} from "better-auth/client/plugins";
 
 const [walk, origin] = process.argv.slice(2);
 const steps = [];
@@ -39,7 +49,17 @@ function browser(options = {}) {
   const customFetchImpl = jar();
   const client = createAuthClient({
     baseURL: origin,
-    plugins: [twoFactorClient(), adminClient(), organizationClient()],
+    plugins: [
+      twoFactorClient(),
+      adminClient(),
+      organizationClient(),
+      usernameClient(),
+      multiSessionClient(),
+      anonymousClient(),
+      oneTimeTokenClient(),
+      magicLinkClient(),
+      emailOTPClient(),
+    ],
     fetchOptions: { customFetchImpl, ...options },
   });
   return knowing(client, { fetch: (path, init) => customFetchImpl(origin + path, init) });
@@ -68,12 +88,17 @@ function note(name, data) {
   steps.push({ name, data, error: null, cookies: [] });
 }
 
-/** The newest code (or id) that was sent to an address. */
+/** The next code (or token, or id) that was sent to an address. */
+const read = new Map();
 async function sent(to) {
+  const before = read.get(to) ?? 0;
   for (let patience = 100; patience > 0; patience--) {
     const outbox = await (await fetch(`${origin}/outbox`)).json();
-    const message = outbox.filter((message) => message.to === to).at(-1);
-    if (message) return message.code;
+    const messages = outbox.filter((message) => message.to === to);
+    if (messages.length > before) {
+      read.set(to, before + 1);
+      return messages[before].code;
+    }
     await new Promise((done) => setTimeout(done, 20));
   }
   throw new Error(`nothing was sent to ${to}`);

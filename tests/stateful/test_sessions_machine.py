@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from better_auth import BetterAuth, User
+from tests import databases
 from tests.support import COOKIE, PASSWORD, SECRET, MovableClock, bearer, make_auth
 
 T = TypeVar("T")
@@ -59,6 +60,10 @@ class SessionsMachine(RuleBasedStateMachine):
         self.devices: list[Device] = []
         self.made = 0
 
+    def storage(self) -> dict[str, Any]:
+        """Where sessions are kept, if not in the table."""
+        return {}
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``."""
         return self.loop.run_until_complete(work)
@@ -68,7 +73,12 @@ class SessionsMachine(RuleBasedStateMachine):
         """A new application with nobody in it."""
         self.auth: BetterAuth[Any] = make_auth(
             clock=self.clock,
-            session={**self.options, "update_age": self.update_age, "purge_interval": None},
+            session={
+                **self.options,
+                **self.storage(),
+                "update_age": self.update_age,
+                "purge_interval": None,
+            },
         )
         self.run(self.auth.start())
 
@@ -307,6 +317,21 @@ class StillMachine(SessionsMachine):
     refreshes = False
 
 
+class RedisMachine(LimitedMachine):
+    """The same with sessions in Redis."""
+
+    kind = "redis"
+
+    def storage(self) -> dict[str, Any]:
+        return databases.session_settings(self.kind)
+
+
+class RedisBesideMachine(RedisMachine):
+    """And with the table beside it."""
+
+    kind = "redis-and-table"
+
+
 COMMON = settings(
     max_examples=30,
     stateful_step_count=30,
@@ -321,3 +346,8 @@ TestLimited = LimitedMachine.TestCase
 TestLimited.settings = COMMON
 TestStill = StillMachine.TestCase
 TestStill.settings = COMMON
+if databases.is_reachable("redis"):
+    TestRedis = RedisMachine.TestCase
+    TestRedis.settings = settings(COMMON, max_examples=12)
+    TestRedisBeside = RedisBesideMachine.TestCase
+    TestRedisBeside.settings = settings(COMMON, max_examples=12)

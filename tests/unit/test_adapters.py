@@ -63,7 +63,7 @@ async def opened(database: SqlDatabaseAdapter) -> AsyncIterator[SqlDatabaseAdapt
         await database.close()
 
 
-@pytest.fixture(params=["file", *databases.kinds()])
+@pytest.fixture(params=["file", *databases.kinds_for(__name__)])
 def check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Test], None]]:
     """Runs a test against each kind of database."""
     with ExitStack() as stack:

@@ -60,6 +60,6 @@ def test_what_is_told_is_documented() -> None:
     telemetry = (SOURCE / "better_auth" / "plugins" / "telemetry.py").read_text()
     metrics = re.findall(r'"(better_auth\.[\w.]+)"', telemetry)
     loggers = re.findall(r'getLogger\("([\w.]+)"\)', source)
-    assert len(metrics) == 6
+    assert len(metrics) == 12
     for name in (*Kind, *metrics, *loggers):
         assert f"`{name}`" in text, name

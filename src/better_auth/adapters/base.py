@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from sqlalchemy import MetaData
+
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.models import Record, Session, User
@@ -141,8 +143,18 @@ class Verbs(Protocol):
 class DatabaseAdapter(Verbs, Protocol):
     """A database behind the library."""
 
+    metadata: MetaData
+    """The tables of the records that were bound."""
     on_change: Callable[[], None]
     """Called when the database tells of a change, where it does."""
+    on_wait: Callable[[str, float], None]
+    """Told the pool (``reading``, ``writing``) and the seconds it took until a connection of it
+    could be used; what needs none is not told."""
+
+    @property
+    def cache(self) -> SessionCache | None:
+        """The sessions in memory, if there are to be any."""
+        ...
 
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         """Learn the application's records (plugins' and the user's own fields included), and how

@@ -19,6 +19,7 @@ class NetworkBackend:
         pool_size: int,
         patience: float,
         isolation_level: IsolationLevel | None = None,
+        reads_in_transactions: bool = False,
     ) -> None:
         """``isolation_level`` is that of transactions; None: as the server has it."""
         self.patience: float | None = patience
@@ -35,9 +36,11 @@ class NetworkBackend:
                 **options,
             )
 
+        level = {"isolation_level": isolation_level} if isolation_level else {}
         # Statements by themselves need no transaction, and so no BEGIN, COMMIT or ROLLBACK.
-        self.reading = engine(isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
-        self.writing = engine(**({"isolation_level": isolation_level} if isolation_level else {}))
+        alone: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+        self.reading = engine(**(level if reads_in_transactions else alone))
+        self.writing = engine(**level)
 
     def committing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection in a transaction that is committed at the end."""

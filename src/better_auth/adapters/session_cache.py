@@ -84,6 +84,11 @@ class SessionCache:
         """Whether what is stored may be believed now."""
         return self.now() <= self._good_until
 
+    @property
+    def staleness(self) -> float | None:
+        """How many seconds ago what is stored was last proven to be true; None: it is not."""
+        return self.now() - self._good_until + self.max_staleness if self.is_current else None
+
     def get(self, token_key: str) -> Found | None:
         """What is under ``token_key``; None: ask the database."""
         found = self._entries.get(token_key)

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from time import perf_counter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -203,6 +204,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         self._cache: SessionCache | None = None
         self._feed: Feed | None = None
         self.on_change: Callable[[], None] = lambda: None
+        self.on_wait: Callable[[str, float], None] = lambda pool, seconds: None
 
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
@@ -230,17 +232,23 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
+        began = perf_counter()
         async with self._backend.reading.connect() as connection:
+            self.on_wait("reading", perf_counter() - began)
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
+        began = perf_counter()
         async with self._backend.committing() as connection:
+            self.on_wait("writing", perf_counter() - began)
             yield connection
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
+        began = perf_counter()
         async with self._backend.committing() as connection:
+            self.on_wait("writing", perf_counter() - began)
             await self._backend.begin_writing(connection)
             yield connection
 
@@ -271,7 +279,6 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     @property
     def cache(self) -> SessionCache | None:
-        """The sessions in memory, if there are to be any."""
         return self._cache
 
     async def connect(self) -> None:

@@ -112,6 +112,10 @@ def standalone() -> BetterAuth[Any]:
     ]
     if given.mail.url is not None:
         plugins.append(EmailVerificationPlugin())
+    if any(name.startswith("OAUTH_") for name in os.environ):
+        from better_auth.plugins.oauth import OAuthPlugin, providers_from_env  # an optional extra
+
+        plugins.append(OAuthPlugin(providers_from_env()))
     return BetterAuth(AuthConfig.from_env(**defaults), plugins=plugins)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from better_auth.errors import AuthError, MethodNotAllowed, NotFound
-from better_auth.http.body import read_body, read_query
+from better_auth.http.body import read_body, read_form, read_query
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, EndpointTable
 from better_auth.http.guards import SAFE_METHODS, OriginGuard, RateLimiter
@@ -96,7 +96,8 @@ class AuthApp:
 def _arguments(request: AuthRequest, endpoint: Endpoint) -> dict[str, BaseModel]:
     arguments: dict[str, BaseModel] = {}
     if endpoint.body is not None:
-        arguments["body"] = read_body(request, endpoint.body)
+        read = read_form if endpoint.route.takes_form else read_body
+        arguments["body"] = read(request, endpoint.body)
     if endpoint.query is not None:
         arguments["query"] = read_query(request, endpoint.query)
     return arguments

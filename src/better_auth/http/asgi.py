@@ -60,7 +60,7 @@ class AsgiHandler:
                 if self._beside is not None:
                     return await self._beside(scope, receive, send)
                 raise NotFound
-            request.path = path
+            request.path, request.base_path = path, self._base
             endpoint = self._app.route(request)
             if self._observers:
                 watching = [observe(request, endpoint) for observe in self._observers]

@@ -12,6 +12,9 @@ from better_auth.http.messages import AuthRequest
 
 M = TypeVar("M", bound=BaseModel)
 
+FORM = "application/x-www-form-urlencoded"
+_SPOKEN = {"body": "form", "query": "query string"}
+
 
 class Input(BaseModel):
     """The ground of bodies and queries: camelCase outside, strictly typed, unknown keys ignored.
@@ -42,14 +45,29 @@ def read_body(request: AuthRequest, model: type[M]) -> M:
         raise _explained(error, "body") from None
 
 
+def read_form(request: AuthRequest, model: type[M]) -> M:
+    """The form in the request's body as ``model``; no body counts as an empty one.
+
+    Raises ``UnsupportedMediaType``, ``BadRequest`` and ``ValidationFailed``.
+    """
+    media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if request.body and media_type != FORM:
+        raise UnsupportedMediaType(FORM)
+    return _read_pairs(request.body, model, "body")
+
+
 def read_query(request: AuthRequest, model: type[M]) -> M:
     """The query string as ``model``; text is converted to the field's type.
 
     Raises ``ValidationFailed``.
     """
+    return _read_pairs(request.query_string, model, "query")
+
+
+def _read_pairs(raw: bytes, model: type[M], where: str) -> M:
     try:
         pairs = parse_qsl(
-            request.query_string.decode("ascii"),
+            raw.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=100,
@@ -58,11 +76,11 @@ def read_query(request: AuthRequest, model: type[M]) -> M:
         if any("\x00" in value for value in values.values()):
             raise ValueError("NUL")
     except ValueError:
-        raise BadRequest("The query string is not valid") from None
+        raise BadRequest(f"The {_SPOKEN[where]} is not valid") from None
     try:
         return model.model_validate(values, strict=False)
     except ValidationError as error:
-        raise _explained(error, "query") from None
+        raise _explained(error, where) from None
 
 
 def _check_json(raw: bytes) -> None:

@@ -34,6 +34,8 @@ class Route:
     takes_credentials: bool
     errors: tuple[int, ...]
     is_probe: bool = False
+    takes_form: bool = False
+    from_any_site: bool = False
     sends_mail: bool = False
     acts: bool = False
 
@@ -47,7 +49,10 @@ class Endpoint:
     another site. ``sends_mail`` marks what makes the application write to somebody: a rate limit
     of its own. ``is_probe`` marks what machines that watch the application ask: no rate limit.
     ``acts`` marks a GET that does something, as a link in a mail must: HEAD, by which programs
-    look at links, is refused. ``tag`` groups the endpoints of one plugin.
+    look at links, is refused.
+    ``takes_form``: its body is a form, not JSON. ``from_any_site``: another site's page may send a
+    browser there with a POST; such an endpoint must neither act nor believe any cookie. ``tag``
+    groups the endpoints of one plugin.
     """
 
     route: Route
@@ -89,9 +94,22 @@ def post(
     takes_credentials: bool = False,
     sends_mail: bool = False,
     errors: tuple[int, ...] = (),
+    takes_form: bool = False,
+    from_any_site: bool = False,
 ) -> Callable[[F], F]:
-    """Answer ``POST path``; see :func:`get`."""
-    return _route(Route("POST", path, access, takes_credentials, errors, sends_mail=sends_mail))
+    """Answer ``POST path``; see :func:`get` and :class:`Endpoint`."""
+    return _route(
+        Route(
+            "POST",
+            path,
+            access,
+            takes_credentials,
+            errors,
+            sends_mail=sends_mail,
+            takes_form=takes_form,
+            from_any_site=from_any_site,
+        )
+    )
 
 
 def _route(route: Route) -> Callable[[F], F]:

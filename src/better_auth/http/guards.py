@@ -75,7 +75,7 @@ class OriginGuard:
 
     def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """Raises ``Forbidden``."""
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or endpoint.route.from_any_site:
             return
         has_cookies = request.header(b"cookie") is not None
         if not has_cookies and not endpoint.route.takes_credentials:

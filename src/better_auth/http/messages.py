@@ -11,11 +11,13 @@ Header = tuple[bytes, bytes]
 class AuthRequest:
     """One request as it came; headers, cookies and body are read when somebody asks.
 
-    ``path`` is relative to the mount (``/get-session``). ``peer`` is the other end of the
-    connection, address and port; who the client behind it is, ``ClientAddress`` says.
+    ``path`` is relative to the mount (``/get-session``), which is ``base_path``, where one is
+    known. ``peer`` is the other end of the connection, address and port; who the client behind it
+    is, ``ClientAddress`` says.
     """
 
     __slots__ = (
+        "base_path",
         "body",
         "headers",
         "method",
@@ -44,6 +46,7 @@ class AuthRequest:
         self.peer = peer
         self.scheme = scheme
         self.path_params: dict[str, str] = {}
+        self.base_path: str | None = None
 
     def header(self, name: bytes) -> str | None:
         """The value of the header ``name`` (lower case); None if absent.

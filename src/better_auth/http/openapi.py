@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from better_auth.http.body import FORM
 from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import Redirect
 from better_auth.models import Record
@@ -150,7 +151,11 @@ def _operation(endpoint: Endpoint, models: _Models) -> Json:
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": any(field.is_required() for field in endpoint.body.model_fields.values()),
-            "content": {"application/json": {"schema": models.body(endpoint.body)}},
+            "content": {
+                FORM if endpoint.route.takes_form else "application/json": {
+                    "schema": models.body(endpoint.body)
+                }
+            },
         }
     for status in sorted(_error_statuses(endpoint)):
         operation["responses"][str(status)] = _answer(

@@ -27,6 +27,7 @@ from better_auth.plugins.user_management import UserManagementPlugin
 from better_auth.plugins.username import UsernamePlugin
 
 if TYPE_CHECKING:
+    from better_auth.plugins.oauth import OAuthPlugin
     from better_auth.plugins.telemetry import TelemetryPlugin
     from better_auth.plugins.two_factor import TwoFactorPlugin
 
@@ -45,6 +46,7 @@ __all__ = [
     "Input",
     "MagicLinkPlugin",
     "MultiSessionPlugin",
+    "OAuthPlugin",
     "OneTimeTokenPlugin",
     "OrganizationPlugin",
     "PasswordManagementPlugin",
@@ -71,4 +73,8 @@ def __getattr__(name: str) -> Any:
         from better_auth.plugins.telemetry import TelemetryPlugin
 
         return TelemetryPlugin
+    if name == "OAuthPlugin":
+        from better_auth.plugins.oauth import OAuthPlugin
+
+        return OAuthPlugin
     raise AttributeError(name)

@@ -28,7 +28,8 @@ class LinkedAccount(Fields):
     def of(cls, account: Account) -> "LinkedAccount":
         """What the owner of ``account`` is shown of it."""
         shown = cls.model_fields.keys() & account.__dict__.keys()
-        return cls(**{name: getattr(account, name) for name in shown})
+        scopes = [scope for scope in (account.scope or "").split(",") if scope]
+        return cls(**{name: getattr(account, name) for name in shown}, scopes=scopes)
 
 
 class UnlinkAccount(Input):

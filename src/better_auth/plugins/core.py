@@ -8,6 +8,7 @@ from better_auth.errors import DatabaseUnavailable
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get
 from better_auth.http.serving import LIVENESS
+from better_auth.http.wire import Wire
 from better_auth.models import Fields
 from better_auth.plugins.base import Plugin
 
@@ -38,8 +39,8 @@ class CorePlugin(Plugin):
 
     name = "Core"
 
-    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
-        """``document`` makes the OpenAPI document, once all endpoints are known."""
+    def __init__(self, document: Callable[[Wire], dict[str, Any]]) -> None:
+        """``document`` makes the OpenAPI document of one look, once all endpoints are known."""
         self._document = document
 
     @get("/ok")
@@ -66,4 +67,4 @@ class CorePlugin(Plugin):
     @get("/openapi.json")
     async def openapi(self, call: Call) -> dict[str, Any]:
         """Describe every endpoint as OpenAPI 3.1."""
-        return self._document()
+        return self._document(call.wire)

@@ -6,6 +6,7 @@ Without providers of its own it tells the ones that the process has set for ever
 
 from time import perf_counter
 
+from better_auth.adapters import SessionCache
 from better_auth.errors import MissingExtra
 from better_auth.events import (
     SessionCreated,
@@ -23,6 +24,7 @@ from better_auth.plugins.base import Plugin
 try:
     from opentelemetry import context as spans
     from opentelemetry import metrics, trace
+    from opentelemetry.metrics import CallbackOptions, Observation
 except ImportError:
     raise MissingExtra("TelemetryPlugin", "telemetry") from None
 
@@ -49,7 +51,7 @@ class TelemetryPlugin(Plugin):
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
-        meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
+        meter = self._meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
         self._duration = meter.create_histogram(
             "better_auth.request.duration",
             unit="s",
@@ -71,11 +73,67 @@ class TelemetryPlugin(Plugin):
         self._failures = meter.create_counter(
             "better_auth.sign_in.failures", description="Sign-ins refused, by method"
         )
+        self._waits = meter.create_histogram(
+            "better_auth.database.pool.wait",
+            unit="s",
+            description="How long it took until a connection could be used, by pool",
+            explicit_bucket_boundaries_advisory=DURATIONS,
+        )
 
     def bind(self, context: Context) -> None:
         super().bind(context)
         context.observers.append(self._observe)
         context.sessions.watch(self._checked)
+        context.database.on_wait = self._waited
+        if context.database.cache is not None:
+            self._tell_of(context.database.cache)
+
+    def _waited(self, pool: str, seconds: float) -> None:
+        self._waits.record(seconds, {"pool": pool})
+
+    def _tell_of(self, cache: SessionCache) -> None:
+        """What the cache counts by itself, read when somebody collects metrics."""
+
+        def lookups(_: CallbackOptions) -> list[Observation]:
+            seen = cache.statistics
+            return [
+                Observation(seen.hits, {"result": "hit"}),
+                Observation(seen.misses, {"result": "miss"}),
+                Observation(seen.stood_aside, {"result": "stood-aside"}),
+            ]
+
+        def staleness(_: CallbackOptions) -> list[Observation]:
+            seconds = cache.staleness
+            return [] if seconds is None else [Observation(seconds)]
+
+        meter = self._meter
+        meter.create_observable_counter(
+            "better_auth.cache.lookups",
+            [lookups],
+            description="Checks that looked into memory, by result",
+        )
+        meter.create_observable_counter(
+            "better_auth.cache.invalidations",
+            [lambda _: [Observation(cache.statistics.invalidations)]],
+            description="Changes that memory was told of",
+        )
+        meter.create_observable_gauge(
+            "better_auth.cache.staleness",
+            [staleness],
+            unit="s",
+            description="How long ago memory was last proven to be true",
+        )
+        meter.create_observable_gauge(
+            "better_auth.cache.entries",
+            [lambda _: [Observation(len(cache))]],
+            description="Sessions in memory",
+        )
+        meter.create_observable_gauge(
+            "better_auth.cache.size",
+            [lambda _: [Observation(cache.bytes)]],
+            unit="By",
+            description="About how many bytes they take",
+        )
 
     def _observe(self, request: AuthRequest, endpoint: Endpoint) -> Finish:
         """Begin a span, current until the request is answered; it ends with the answer."""

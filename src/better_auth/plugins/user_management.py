@@ -24,12 +24,19 @@ from better_auth.plugins.email_password import not_blank
 from better_auth.users import LONGEST_PASSWORD
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Left out, a name stays as it is; the default here stands for that and is no name."""
+    schema.pop("default", None)
+
+
 class UpdateUser(Input):
     """What is to be different. An application's own ``User`` fields join these."""
 
     model_config = ConfigDict(extra="allow")
 
-    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(not_blank)] = ""
+    name: Annotated[str, AfterValidator(not_blank)] = Field(
+        default="", min_length=1, max_length=255, json_schema_extra=_without_default
+    )
     image: str | None = Field(default=None, max_length=2048)
 
 

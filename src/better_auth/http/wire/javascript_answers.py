@@ -7,8 +7,10 @@ not in it looks the same on both wires.
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Union, get_args
 from urllib.parse import parse_qsl
+
+from pydantic import create_model
 
 from better_auth.errors import AuthError, Unauthorized
 from better_auth.http.call import Call, Challenge
@@ -58,7 +60,8 @@ def dressed(endpoint: Endpoint, *, defer_refresh: bool) -> Endpoint:
     if path == "/sign-out":
         endpoint = replace(endpoint, function=_sign_out(endpoint.function), result=SignedOut)
     elif path.startswith("/sign-in/"):
-        endpoint = replace(endpoint, function=_answering(endpoint.function, _signed_in))
+        function, result = _answering(endpoint.function, _signed_in), _signed_in_kind(endpoint)
+        endpoint = replace(endpoint, function=function, result=result)
     elif path in _RESULTS:
         result, transform = _RESULTS[path]
         endpoint = replace(
@@ -97,14 +100,33 @@ def _signed_in(result: Any) -> object:
     return result
 
 
+def _signed_in_kind(endpoint: Endpoint) -> Any:
+    """What :func:`_signed_in` makes of the endpoint's result, for the documentation."""
+    kinds = []
+    for kind in get_args(endpoint.result) or (endpoint.result,):
+        if kind is Challenge:
+            kind = TwoFactorRedirect
+        elif "url" in getattr(kind, "model_fields", {}):
+            fields: dict[str, Any] = {
+                name: (field.annotation, field)
+                for name, field in kind.model_fields.items()
+                if name != "url"
+            }
+            kind = create_model(kind.__name__, __base__=Fields, __doc__=kind.__doc__, **fields)
+        kinds.append(kind)
+    return Union[tuple(kinds)]  # noqa: UP007
+
+
 def _get_session(endpoint: Endpoint, defer_refresh: bool) -> Endpoint:
     """Null in place of 401, the cookie of a session that is over taken back."""
     get = endpoint.function
     defers = defer_refresh and endpoint.route.method == "GET"
 
     async def get_session(call: Call) -> object:
-        asked = dict(parse_qsl(call.request.query_string.decode("latin-1")))
-        caller = await call.principal(refresh=not defers and "disableRefresh" not in asked)
+        caller = call.at_hand()
+        if caller is None:
+            asked = dict(parse_qsl(call.request.query_string.decode("latin-1")))
+            caller = await call.principal(refresh=not defers and "disableRefresh" not in asked)
         if caller is None:
             if call.request.cookie(call.wire.session_cookie_name) is not None:
                 call.clear_session_cookie()
@@ -133,7 +155,8 @@ def _unextended(endpoint: Endpoint) -> Endpoint:
     function = endpoint.function
 
     async def answer(call: Call, **arguments: Any) -> object:
-        await call.principal(refresh=False)
+        if call.at_hand() is None:
+            await call.principal(refresh=False)
         return await function(call, **arguments)
 
     return replace(endpoint, function=answer)

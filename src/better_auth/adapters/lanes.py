@@ -1,0 +1,119 @@
+"""Connections kept for the hot read, each answering everything that queued while it was busy.
+
+While all of them are busy, checks that arrive queue, and the next free connection answers the
+whole queue at once: under load a round trip is shared by many.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+V = TypeVar("V")
+T = TypeVar("T")
+
+BATCH = 64
+"""Checks that one round trip answers at most."""
+
+
+class Lane(Generic[V]):
+    """One connection, made when needed and again after every failure."""
+
+    def __init__(self) -> None:
+        self.connection: Any = None
+
+    async def open(self) -> None:
+        """Set ``connection``, ready to be asked."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Let go of the connection, without a word to a server that may not answer."""
+        raise NotImplementedError
+
+    def may_be_stale(self, error: BaseException) -> bool:
+        """Whether ``error`` may come of a connection that broke while it sat idle; a server that
+        keeps silent has been waited for long enough."""
+        raise NotImplementedError
+
+    async def one(self, key: str) -> V | None:
+        """What is under ``key``."""
+        raise NotImplementedError
+
+    async def many(self, keys: set[str]) -> dict[str, V]:
+        """What is under ``keys``, by key."""
+        raise NotImplementedError
+
+    async def tried(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What ``ask`` answers; once more on a new connection where the old one had broken."""
+        if self.connection is not None:
+            try:
+                return await ask()
+            except BaseException as error:
+                self.drop()
+                if not self.may_be_stale(error):
+                    raise
+        try:
+            await self.open()
+            return await ask()
+        except BaseException:
+            self.drop()
+            raise
+
+
+class HotReader(Generic[V]):
+    """One value by its key, as fast as the driver answers, for any number of callers at once."""
+
+    def __init__(self, lanes: Sequence[Lane[V]]) -> None:
+        self._idle = list(lanes)
+        self._lanes = list(lanes)
+        self._waiting: deque[tuple[str, asyncio.Future[V | None]]] = deque()
+        self._batches: set[asyncio.Task[None]] = set()
+
+    async def read(self, key: str) -> V | None:
+        """What is under ``key``, read after this call. Raises what the driver raises."""
+        if not self._idle:
+            answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((key, answer))
+            return await answer
+        lane = self._idle.pop()
+        try:
+            return await lane.one(key)
+        finally:
+            self._free(lane)
+
+    def _free(self, lane: Lane[V]) -> None:
+        """Give ``lane`` to those who wait, or let it rest."""
+        if not self._waiting:
+            self._idle.append(lane)
+            return
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        task = asyncio.get_running_loop().create_task(self._answer(lane, batch))
+        self._batches.add(task)
+        task.add_done_callback(self._batches.discard)
+
+    async def _answer(
+        self, lane: Lane[V], batch: Sequence[tuple[str, asyncio.Future[V | None]]]
+    ) -> None:
+        try:
+            found = await lane.many({key for key, _ in batch})
+        except BaseException as error:
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for key, answer in batch:
+                if not answer.done():
+                    answer.set_result(found.get(key))
+        finally:
+            self._free(lane)
+
+    def close(self) -> None:
+        """Drop the connections; whoever still waits is told by a ``ConnectionResetError``."""
+        for lane in self._lanes:
+            lane.drop()
+        while self._waiting:
+            _, answer = self._waiting.popleft()
+            if not answer.done():
+                answer.set_exception(ConnectionResetError("closed"))

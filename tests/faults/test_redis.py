@@ -1,0 +1,204 @@
+"""Redis stopped, frozen, flushed, read-only: bounded answers, no session back from the dead."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import databases
+from tests.conftest import Site
+from tests.servers import RedisServer, until
+from tests.support import bearer
+
+DATABASES = [kind for kind in databases.kinds() if kind in databases.WITH_REDIS]
+PATIENCE = 0.4
+BOUND = 3 * PATIENCE + 1.5
+"""Seconds within which every request is answered."""
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server to do things to, which forgets nothing that it acknowledged."""
+    made = RedisServer(tmp_path, "--appendonly", "yes", "--appendfsync", "always")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def keeps_table(database_kind: str) -> bool:
+    """Whether the table of sessions is there without Redis."""
+    return database_kind == "redis-and-table"
+
+
+@pytest.fixture
+def site(site_with: MakeSite, server: RedisServer, keeps_table: bool, tmp_path: Path) -> Site:
+    """An application whose sessions are there."""
+    return site_with(
+        database=f"sqlite:///{tmp_path / 'auth.db'}",
+        database_patience=PATIENCE,
+        session={"store": {"url": server.url, "keep_table": keeps_table}},
+    )
+
+
+def timed(ask: Callable[[], httpx.Response]) -> int:
+    """The status of an answer that came in time."""
+    began = time.monotonic()
+    answer = ask()
+    assert time.monotonic() - began < BOUND
+    if answer.status_code == 503:
+        assert answer.json()["code"] == "SERVICE_UNAVAILABLE"
+        assert answer.headers["retry-after"]
+    return answer.status_code
+
+
+def check(site: Site, token: str) -> Callable[[], httpx.Response]:
+    """Asks whether ``token`` is let in."""
+    client = site.client()
+    client.timeout = httpx.Timeout(30)
+    return lambda: client.get("/get-session", headers=bearer(token))
+
+
+def sign_out(site: Site, token: str) -> Callable[[], httpx.Response]:
+    """Signs ``token`` out."""
+    client = site.client()
+    client.timeout = httpx.Timeout(30)
+    return lambda: client.post("/sign-out", headers=bearer(token))
+
+
+def comes_back(ask: Callable[[], httpx.Response], status: int = 200) -> None:
+    """By itself, soon."""
+    for _ in until(10):
+        if timed(ask) == status:
+            return
+    pytest.fail("service did not return")
+
+
+def test_stopped_and_started(site: Site, server: RedisServer, keeps_table: bool) -> None:
+    """503 while it is down, or what the table says; nobody is told to be signed out who is not;
+    then as before, the sessions still there."""
+    user = site.user()
+    stays, goes = site.session(user).token, site.session(user).token
+    assert [timed(check(site, token)) for token in (stays, goes)] == [200, 200]
+    server.stop()
+    expected = 200 if keeps_table else 503
+    assert [timed(check(site, stays)) for _ in range(3)] == [expected] * 3
+    assert timed(sign_out(site, goes)) == 503
+    server.start()
+    comes_back(check(site, stays))
+    comes_back(check(site, goes))
+    comes_back(sign_out(site, goes))
+    assert timed(check(site, goes)) == 401
+    assert timed(check(site, stays)) == 200
+
+
+def test_frozen(site: Site, server: RedisServer, keeps_table: bool) -> None:
+    """A server that keeps silent: every request is answered within its bound."""
+    user = site.user()
+    tokens = [site.session(user).token for _ in range(8)]
+    assert {timed(check(site, token)) for token in tokens} == {200}
+    answers: list[int] = []
+    with server.frozen():
+        threads = [
+            threading.Thread(target=lambda ask=check(site, token): answers.append(timed(ask)))  # type: ignore[misc]
+            for token in tokens * 3
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert len(answers) == len(threads), "some request hangs, or came late"
+        assert set(answers) == ({200} if keeps_table else {503})
+        assert timed(sign_out(site, tokens[0])) == 503
+    comes_back(check(site, tokens[1]))
+
+
+def test_restarted_under_load(site: Site, server: RedisServer, keeps_table: bool) -> None:
+    """Every answer is 200 or 503, none is 401; with the table kept all are 200."""
+    ask = check(site, site.session(site.user()).token)
+    over = threading.Event()
+    seen: list[int] = []
+
+    def work() -> None:
+        while not over.is_set():
+            seen.append(timed(ask))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        time.sleep(0.3)
+        server.stop()
+        time.sleep(0.1)
+        server.start()
+    time.sleep(0.5)
+    over.set()
+    for thread in threads:
+        thread.join(20)
+    assert set(seen) <= ({200} if keeps_table else {200, 503})
+    assert seen.count(200) > 100
+    comes_back(ask)
+
+
+def test_flushed_and_restarted(site: Site, server: RedisServer, keeps_table: bool) -> None:
+    """ "Losing Redis loses no session when the table is kept too", and brings none back: what was
+    revoked before is still out, and what is revoked afterwards as well."""
+    user = site.user()
+    stays, before, after = (site.session(user).token for _ in range(3))
+    for token in (stays, before, after):
+        assert timed(check(site, token)) == 200
+    assert timed(sign_out(site, before)) == 200
+    assert timed(check(site, stays)) == 200
+    server.ask("FLUSHALL")
+    server.stop()
+    server.start()
+    comes_back(check(site, stays), 200 if keeps_table else 401)
+    assert timed(check(site, before)) == 401
+    for _ in range(3):
+        assert timed(check(site, after)) == (200 if keeps_table else 401)
+    assert timed(sign_out(site, after)) == (200 if keeps_table else 401)
+    assert timed(check(site, after)) == 401
+    new = site.session(user).token
+    assert [timed(check(site, new)) for _ in range(3)] == [200] * 3
+
+
+def test_read_only(site: Site, server: RedisServer) -> None:
+    """A server that may not be written to: checks go on, changes are 503, neither is a 500."""
+    user = site.user()
+    token = site.session(user).token
+    assert [timed(check(site, token)) for _ in range(2)] == [200, 200]
+    server.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    assert timed(check(site, token)) == 200
+    assert timed(sign_out(site, token)) == 503
+    assert timed(check(site, token)) == 200
+    server.ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    assert timed(sign_out(site, token)) == 200
+    assert timed(check(site, token)) == 401
+
+
+def test_the_process_dies_between_table_and_redis(
+    site: Site, site_with: MakeSite, server: RedisServer, keeps_table: bool, tmp_path: Path
+) -> None:
+    """A change that reached the table, by a process that never came to say so: no copy of what was
+    is made, by anybody."""
+    user = site.user()
+    token = site.session(user).token
+    assert timed(check(site, token)) == 200
+    other = site_with(
+        database=f"sqlite:///{tmp_path / 'auth.db'}",
+        session={"store": {"url": server.url, "keep_table": keeps_table}},
+    )
+
+    async def dies(*_: object) -> None:
+        """Instead of lifting."""
+
+    other.auth.database._store.lift = dies  # type: ignore[attr-defined]
+    other.run(other.auth.users.update(user, {"name": "Grace"}))
+    for _ in range(3):
+        assert check(site, token)().json()["user"]["name"] == "Grace"
+    other.run(other.auth.users.update(user, {"name": "Edith"}))
+    assert check(site, token)().json()["user"]["name"] == "Edith"
