@@ -414,10 +414,12 @@ class SqlDatabaseAdapter(SqlVerbs):
     async def insert(self, record: R) -> R:
         if self._shortcut is None:
             return await super().insert(record)
-        insertion = self.tables[record.table_name].insertion
-        values = self.tables[record.table_name].row(record.__dict__)
-        async with translated_errors(self._backend):
-            await self._shortcut.write(insertion.sql, insertion.parameters(values))
+        table = self.tables[record.table_name]
+        parameters = table.insertion.parameters(table.row(record.__dict__))
+        try:
+            await self._shortcut.write(table.insertion.sql, parameters)
+        except Exception as error:
+            raise_translated(error, self._backend)
         return record
 
     async def _read(self, token_key: str) -> tuple[Session, User] | None:
