@@ -308,6 +308,26 @@ def test_invitation_serves_only_the_invited(people: People) -> None:
     assert ada.post("invite-member", email="bob@example.com").status_code == 400
 
 
+def test_an_invitation_lifts_nobody_above_their_role(people: People) -> None:
+    """Whoever knows an invitation's id and signs up with its address is let in, so nobody is
+    shown, or may replace or take back, one to a role above their own."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    bob.join(ada, organization_id, "admin")
+    invite = {"email": "dee@example.com", "role": "owner", "organizationId": organization_id}
+    invitation = ada.post("invite-member", **invite).json()
+    pending = [invitation["id"]]
+    for person, expected in ((ada, pending), (bob, [])):
+        listed = person.get("list-invitations", organizationId=organization_id).json()
+        assert [i["id"] for i in listed if i["status"] == "pending"] == expected
+        full = person.get("get-full-organization", organizationId=organization_id).json()
+        assert [i["id"] for i in full["invitations"]] == expected
+    again = {**invite, "role": "member", "resend": True}
+    assert bob.post("invite-member", **again).status_code == 403
+    assert bob.post("cancel-invitation", invitationId=invitation["id"]).status_code == 403
+    assert ada.post("cancel-invitation", invitationId=invitation["id"]).status_code == 200
+
+
 def test_invitation_ends(people: People) -> None:
     """Expired, rejected or canceled, it serves nobody."""
     ada, bob, _ = people

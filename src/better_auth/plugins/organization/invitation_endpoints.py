@@ -21,6 +21,7 @@ from better_auth.plugins.organization.records import (
     Invitation,
     Organization,
 )
+from better_auth.plugins.organization.roles import REFUSALS
 from better_auth.plugins.organization.standing import Standing, no_invitation
 from better_auth.users import normalize_email
 
@@ -43,6 +44,7 @@ class InvitationEndpoints(Standing):
         before = [invitation for invitation in pending if invitation.email == email]
         if before and not body.resend:
             raise BadRequest("Is invited already", "USER_IS_ALREADY_INVITED_TO_THIS_ORGANIZATION")
+        self._membership.refuse_more_than(own, *(old.role for old in before), code=code)
         if not before and len(pending) >= self.invitation_limit:
             raise Forbidden(
                 "There are as many invitations as there may be", "INVITATION_LIMIT_REACHED"
@@ -89,7 +91,9 @@ class InvitationEndpoints(Standing):
         found = await self.context.database.find_one(Invitation, id=body.invitation_id)
         if found is None:
             raise no_invitation()
-        await self._allowed(call, found.organization_id, "invitation", "cancel")
+        _, own = await self._allowed(call, found.organization_id, "invitation", "cancel")
+        code = REFUSALS["invitation", "cancel"]
+        self._membership.refuse_more_than(own, found.role, code=code)
         await self._settle(found, "canceled")
         return found.revised(status="canceled")
 
@@ -108,12 +112,14 @@ class InvitationEndpoints(Standing):
 
     @get("/organization/list-invitations", access="session", errors=(403,))
     async def list_invitations(self, call: Call, query: Which) -> list[Invitation]:
-        """List an organization's invitations, newest first, for who may invite."""
+        """List an organization's invitations, newest first, for who may invite: those to a role
+        up to one's own."""
         _, own = await self._member(call, query.organization_id, query.organization_slug)
         await self._allowed(call, own.organization_id, "invitation", "create")
-        return await self.context.database.find(
+        found = await self.context.database.find(
             Invitation, organization_id=own.organization_id, order_by=("-created_at", "-id")
         )
+        return self._shown(own, found)
 
     @get("/organization/list-user-invitations", access="session", errors=(403,))
     async def list_user_invitations(self, call: Call) -> list[InvitationTo]:
