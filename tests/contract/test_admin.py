@@ -399,12 +399,29 @@ def test_no_way_back_to_what_no_longer_stands(office: Office, end: str) -> None:
     else:
         site.run(site.auth.users.delete(admin))
     stopped = browser.post("/admin/stop-impersonating")
-    if end in ("demoted", "removed"):
+    if end in ("revoked", "demoted", "removed"):
         assert stopped.status_code == 401, "the impersonation ended with the admin"
     else:
         assert stopped.json() == {"session": None, "user": None}
     assert browser.get("/get-session").status_code == 401
     assert office.status(impersonated) == 401
+
+
+@pytest.mark.parametrize("by", ["sign-out", "revoke-other-sessions", "revoke-user-sessions"])
+def test_an_impersonation_ends_with_the_session_it_was_begun_with(office: Office, by: str) -> None:
+    """Whoever stole an admin's session and is somebody else by it is out when it is revoked; what
+    was begun with another session of that admin's stays."""
+    stolen = str(office.site.browser().sign_in().json()["token"])
+    token = office.impersonate(token=stolen).json()["session"]["token"]
+    other = office.impersonate().json()["session"]["token"]
+    client = office.site.client()
+    if by == "revoke-user-sessions":
+        assert office.post(by, {"userId": office.ada["id"]}).status_code == 200
+    else:
+        headers = bearer(stolen if by == "sign-out" else office.admin_token)
+        assert client.post(f"/{by}", headers=headers).status_code == 200
+    assert office.status(stolen) == office.status(token) == 401
+    assert office.status(other) == (401 if by == "revoke-user-sessions" else 200)
 
 
 def test_impersonation_is_hidden_and_hides(office: Office) -> None:

@@ -4,10 +4,11 @@ The way back needs what only the admin has, their own token (kept in a cookie of
 browser impersonates): whoever gets hold of the impersonated session's token gets no admin by it.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from better_auth.adapters.base import gt
+from better_auth.adapters.base import gt, in_
 from better_auth.events import ImpersonationEnded, ImpersonationStarted
 from better_auth.http.call import Call, Context
 from better_auth.models import Principal, Session, User, impersonator
@@ -78,9 +79,13 @@ class Impersonations:
         else:
             call.clear_session_cookie()
 
-    async def end_all_by(self, admin_id: str) -> None:
-        """End every impersonation by one admin."""
+    async def end_all_by(
+        self, admin_id: str, *, begun_with: Sequence[Session] | None = None
+    ) -> None:
+        """End every impersonation by one admin, or those begun with these sessions of theirs."""
         where: dict[str, Any] = {"impersonated_by": admin_id}
+        if begun_with is not None:
+            where["impersonated_from"] = in_([session.id for session in begun_with])
         for session in await self._context.database.find(Session, **where):
             if await self._context.sessions.revoke(session):
                 await self._told_end(session)

@@ -7,7 +7,7 @@ from typing import Any
 from better_auth.adapters.base import contains, ends_with, eq, in_, ne, starts_with
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Forbidden, NotFound
-from better_auth.events import SecurityChanged, SessionCreating, on
+from better_auth.events import SecurityChanged, SessionCreating, SessionsRevoked, on
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
 from better_auth.models import Principal, Session, User, impersonator
@@ -377,6 +377,13 @@ class AdminPlugin(Plugin):
         """What ends all of an admin's sessions ends those in which they are someone else."""
         if event.ending.sessions == "all":
             await self._impersonations.end_all_by(event.user_id)
+
+    @on(SessionsRevoked)
+    async def end_what_was_begun(self, event: SessionsRevoked) -> None:
+        """An impersonation does not outlive the session it was begun with, stolen perhaps."""
+        own = [session for session in event.sessions if impersonator(session) is None]
+        if own:
+            await self._impersonations.end_all_by(event.user_id, begun_with=own)
 
 
 _NO_BAN: dict[str, Any] = {"banned": False, "ban_reason": None, "ban_expires": None}
