@@ -104,6 +104,19 @@ def test_create(people: People) -> None:
     assert ada.active() == answer["id"] != kept
 
 
+def test_metadata_are_written_as_they_were_read(people: People) -> None:
+    """What is stored of an application's own can always be answered as JSON again: numbers that no
+    JSON can hold are refused, on every database alike."""
+    ada, _, _ = people
+    body = b'{"name":"A","slug":"a","metadata":{"n":1e999}}'
+    headers = bearer(ada.token) | {"Content-Type": "application/json"}
+    answer = ada.site.client().post("/organization/create", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_JSON")
+    metadata = {"n": 1e308, "i": 2**70, "t": "\u00e9\U0001f600", "deep": [[[{}]]]}
+    assert ada.create("b", metadata=metadata)
+    assert ada.get("get-organization").json()["metadata"] == metadata
+
+
 def test_set_active_is_for_this_session_alone(people: People) -> None:
     """ "activeOrganizationId: Active organization ID" of one session; null clears it."""
     ada, _, _ = people

@@ -290,8 +290,7 @@ class AdminPlugin(Plugin):
         """List a user's live sessions, impersonated ones included."""
         await self._allowed(call, "session", "list")
         user = await self._found(body.user_id)
-        sessions = await self.context.sessions.list_all_for(user.id)
-        return SessionPage(sessions=sessions)
+        return SessionPage(sessions=await self.context.sessions.list_all_for(user.id))
 
     @post("/admin/revoke-user-session", access="session", errors=(403,))
     async def revoke_user_session(self, call: Call, body: SessionToRevoke) -> Ended:
