@@ -7,6 +7,7 @@ from better_auth.config import AuthConfig
 from better_auth.errors import AuthError, MissingExtra
 from better_auth.http.app import error_response, unforeseen
 from better_auth.http.asgi import AsgiApp, Receive, Scope, Send, send_response
+from better_auth.http.origins import pattern_of
 
 logger = logging.getLogger("better_auth")
 
@@ -89,9 +90,10 @@ def with_cors(app: AsgiApp, config: AuthConfig) -> AsgiApp:
         from starlette.middleware.cors import CORSMiddleware  # an optional extra
     except ImportError:
         raise MissingExtra("cors.enabled", "starlette") from None
+    origins = [pattern_of(origin) for origin in cors.allow_origins or config.trusted_origins]
     return CORSMiddleware(
         app,
-        allow_origins=cors.allow_origins or config.trusted_origins,
+        allow_origin_regex="|".join(origin.pattern for origin in origins) or None,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["set-auth-token"],
