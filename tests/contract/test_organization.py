@@ -389,6 +389,31 @@ def test_one_invitation_accepted_at_once(people: People) -> None:
     assert len(ada.site.run(ada.site.auth.database.find(Member))) == 2
 
 
+def test_an_address_is_not_flooded_with_invitations(
+    people_with: Callable[..., People],
+) -> None:
+    """At most five letters in 15 minutes to one address, however many organizations invite it."""
+    sent: list[str] = []
+
+    async def send(invitation: Invitation, organization: Organization, by: User) -> None:
+        sent.append(invitation.email)
+
+    ada, bob, _ = people_with(send_invitation=send)
+    statuses = []
+    for number in range(4):
+        for person in (ada, bob):
+            person.create(f"{person.user.id[:8]}-{number}")
+            answer = person.post("invite-member", email="victim@example.com")
+            statuses.append(answer.status_code)
+    assert statuses == [200] * 5 + [429] * 3
+    assert sent == ["victim@example.com"] * 5
+    assert answer.headers["retry-after"] == "900"
+    assert ada.post("invite-member", email="other@example.com").status_code == 200
+    ada.site.clock.move(minutes=15)
+    again = ada.post("invite-member", email="victim@example.com", resend=True)
+    assert again.status_code == 200
+
+
 def test_limits(people_with: Callable[..., People]) -> None:
     """On organizations of a user, members of one, and invitations."""
     ada, bob, cy = people_with(organization_limit=1, membership_limit=2, invitation_limit=2)

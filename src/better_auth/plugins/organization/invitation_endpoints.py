@@ -6,6 +6,7 @@ from better_auth.adapters.base import gt, in_
 from better_auth.errors import BadRequest, Forbidden
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get, post
+from better_auth.mail import MailKind
 from better_auth.models import Principal, User
 from better_auth.plugins.organization.membership import already_a_member
 from better_auth.plugins.organization.messages import (
@@ -31,7 +32,10 @@ class InvitationEndpoints(Standing):
 
     @post("/organization/invite-member", access="session", errors=(400, 403))
     async def invite_member(self, call: Call, body: Invite) -> Invitation:
-        """Invite an e-mail address, with a role up to one's own."""
+        """Invite an e-mail address, with a role up to one's own.
+
+        An address is written to five times in 15 minutes, whoever invites it to whatever.
+        """
         caller, own = await self._allowed(call, body.organization_id, "invitation", "create")
         role = self.roles.checked(body.role)
         code = "YOU_ARE_NOT_ALLOWED_TO_INVITE_USER_WITH_THIS_ROLE"
@@ -49,6 +53,8 @@ class InvitationEndpoints(Standing):
             raise Forbidden(
                 "There are as many invitations as there may be", "INVITATION_LIMIT_REACHED"
             )
+        if self.send_invitation is not None:
+            await self.context.proofs.pay_to_send(MailKind.INVITATION, email)
         now = self.context.clock()
         invitation = Invitation(
             organization_id=own.organization_id,
