@@ -424,6 +424,18 @@ def test_an_impersonation_ends_with_the_session_it_was_begun_with(office: Office
     assert office.status(other) == (401 if by == "revoke-user-sessions" else 200)
 
 
+def test_signing_out_while_impersonating_leaves_no_admin_behind(office: Office) -> None:
+    """The browser is nobody then: its admin's token, kept in a cookie for the way back, neither
+    stays there nor opens anything; other sessions of the admin stay."""
+    browser, elsewhere = office.admin_browser, str(office.site.browser().sign_in().json()["token"])
+    browser.post("/admin/impersonate-user", {"userId": office.bob["id"]})
+    impersonated = str(browser.http.cookies[COOKIE])
+    assert browser.post("/sign-out").status_code == 200
+    assert not list(browser.http.cookies)
+    assert office.status(impersonated) == office.status(office.admin_token) == 401
+    assert office.status(elsewhere) == office.status(office.bob_token) == 200
+
+
 def test_impersonation_is_hidden_and_hides(office: Office) -> None:
     """The target's listing does not show it; the impersonator is not given the target's tokens."""
     token = office.impersonate().json()["session"]["token"]
