@@ -367,6 +367,7 @@ class TwoFactorPlugin(Plugin):
         """The caller, whose password this is. Raises ``Unauthorized`` and ``BadRequest``."""
         caller = await call.require()
         if not await self.context.users.check_password(caller.user.id, password):
+            await call.sign_in_failed("password", "wrong password", caller.user.id)
             raise BadRequest("The password is wrong", "INVALID_PASSWORD")
         return caller
 
