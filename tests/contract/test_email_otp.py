@@ -270,6 +270,16 @@ def test_verifying_may_sign_in(make: Callable[..., Mailing]) -> None:
     assert answer.json()["token"] == browser.get("/get-session").json()["session"]["token"]
 
 
+def test_verifying_does_not_pass_by_a_second_factor(make: Callable[..., Mailing]) -> None:
+    """Whoever has two-factor on is asked for it where a code for verifying signs in, too."""
+    mailing = make(TwoFactorPlugin(), sign_in_after_verification=True)
+    mailing.site.user(ADA, fields={"two_factor_enabled": True})
+    code = mailing.code(type="email-verification")
+    answer = mailing.post("/email-otp/verify-email", email=ADA, otp=code)
+    assert answer.json()["twoFactorRedirect"] is True
+    assert session_cookie(answer) is None
+
+
 @pytest.mark.parametrize(
     "path", ["/email-otp/request-password-reset", "/forget-password/email-otp"]
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from urllib.parse import unquote
 
 import httpx
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 from better_auth import AuthConfig, ConfigurationError
 from better_auth.crypto import CookieSigner
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
+from better_auth.http.messages import AuthRequest
 from tests.conftest import Site
 from tests.support import (
     NO_TLS,
@@ -327,3 +329,18 @@ def test_each_look_has_a_document_of_its_own(site_with: Callable[..., Site]) -> 
     ]
     assert "type" not in listing[0]["schema"]
     assert listing[1]["schema"]["type"] == "array"
+
+
+def test_a_cookie_of_one_name_is_none_of_another(site_with: Callable[..., Site]) -> None:
+    """ "each cookie's signature bound to its name": what was set as one passes for no other."""
+    site = site_with(wire="javascript", plugins=every_plugin())
+    wire = site.auth.context.wire
+    given = wire.plugin_cookie("trust-device", "value", timedelta(hours=1))
+
+    def read(name: str) -> str | None:
+        line = f"better-auth.{name.replace('-', '_')}={given.value}".encode()
+        return wire.plugin_value(AuthRequest(headers=[(b"cookie", line)]), name)
+
+    assert read("trust-device") == "value"
+    assert read("admin-session") is None
+    assert read("two-factor") is None

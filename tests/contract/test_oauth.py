@@ -25,7 +25,7 @@ from better_auth.plugins import (
 )
 from better_auth.plugins.oauth import Provider, preset, providers_from_env
 from tests.conftest import Site
-from tests.support import Browser, bearer, make_auth, set_cookies
+from tests.support import Browser, bearer, every_plugin, make_auth, set_cookies
 
 DATABASES = ["sqlite"]
 
@@ -488,6 +488,21 @@ def test_an_id_token_handed_in(make: Callable[..., World]) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "PROVIDER_NOT_FOUND")
     world.fake.claims = {"aud": "ios-app"}  # by a code, only what is for this client counts
     assert world.sign_in() == "/?error=invalid_id_token"
+
+
+@pytest.mark.parametrize("path", ["/get-access-token", "/refresh-token", "/account-info"])
+def test_an_impersonator_is_given_nothing(site_with: Callable[..., Site], path: str) -> None:
+    """What a provider gave somebody is no admin's to have."""
+    site = site_with(plugins=every_plugin())
+    admin, user = site.user("admin@example.com"), site.user()
+    for fields, expected in (({"impersonated_by": admin.id}, 403), ({}, 400)):
+        headers = bearer(site.session(user, fields=fields).token)
+        client, which = site.client(), {"providerId": "twitter"}
+        if path == "/account-info":
+            answer = client.get(path, params=which, headers=headers)
+        else:
+            answer = client.post(path, json=which, headers=headers)
+        assert answer.status_code == expected, answer.text
 
 
 def test_a_link_with_an_id_token(world: World) -> None:
