@@ -79,6 +79,11 @@ class SessionManager:
         self._events = events
         self._clock = clock
         self.model = session_model
+        self._added = [
+            (name, field)
+            for name, field in session_model.model_fields.items()
+            if name not in Session.model_fields and not field.is_required()
+        ]
         self._refresh_when_left = (
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
@@ -149,11 +154,6 @@ class SessionManager:
         expires_at = now + (lifetime or default)
         session_id = str(uuid4())
         values: dict[str, Any] = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in self.model.model_fields.items()
-            if not field.is_required()
-        }
-        values |= {
             "id": session_id,
             "token": token,
             "user_id": user.id,
@@ -167,8 +167,10 @@ class SessionManager:
             "remember": remember and lifetime is None,
             "ends_at": ends_at,
             "authenticated_at": now,
-            **fields,
         }
+        for name, field in self._added:
+            values[name] = field.get_default(call_default_factory=True)
+        values |= fields
         return self.model.trusted(values)
 
     async def _insert_within_limit(self, verbs: Verbs, session: Session) -> list[Session]:
