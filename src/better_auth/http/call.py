@@ -276,16 +276,6 @@ class VisitCall(Call):
         super().__init__(context, request, wires[0])
         self._wires = wires
 
-    def at_hand(self) -> Principal | None:
-        for wire in () if self._resolved else self._wires:
-            credential = wire.credential(self.request)
-            if credential is not None:  # the first one counts, and those after it only without it
-                self._principal = self.context.sessions.at_hand(credential.token)
-                if self._principal is not None:
-                    self.wire, self._resolved = wire, True
-                break
-        return self._principal
-
     async def principal(self, *, refresh: bool = True) -> Principal | None:
         if self._resolved:
             return self._principal
