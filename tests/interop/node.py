@@ -1,4 +1,4 @@
-"""Node, the packages of ``package.json`` installed once, and what runs on them."""
+"""Node, the packages of a ``package.json`` installed once, and what runs on them."""
 
 import fcntl
 import hashlib
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.servers import not_here
 
 HERE = Path(__file__).parent
 

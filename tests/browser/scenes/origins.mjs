@@ -1,0 +1,71 @@
+// A page of another origin that is trusted, and pages that are not.
+export default async function (stage) {
+  const { settings, device, note, listen, signUp, signIn, signOut, isIn } = stage;
+  const email = "ada@example.com";
+  const page = await device("page");
+  const second = await device("second");
+  await signUp(page, email);
+  await signIn(second, email);
+  await isIn(second);
+  await page.getByRole("button", { name: "Refresh" }).click();
+  await page.getByRole("listitem").nth(1).waitFor();
+  note("two", await page.getByRole("listitem").allInnerTexts());
+  await page.getByRole("button", { name: "Sign out of all other devices" }).click();
+  await page.getByRole("listitem").nth(1).waitFor({ state: "detached" });
+  await second.getByRole("button", { name: "Refresh" }).click();
+  await second.getByRole("heading", { name: "Sign in" }).waitFor();
+  note("cookies", await page.context().cookies());
+
+  /** What a page at `url`, in the same browser, brings about with the user's cookies. */
+  async function attacked(url) {
+    const page_ = await page.context().newPage();
+    await page_.goto(url);
+    const answers = [];
+    page_.on("response", async (response) => {
+      const asked = response.request();
+      if (!response.url().startsWith(settings.server) || asked.method() === "OPTIONS") return;
+      const headers = await asked.allHeaders();
+      answers.push({
+        asked: `${asked.method()} ${new URL(response.url()).pathname}`,
+        status: response.status(),
+        carriesCookies: "cookie" in headers,
+      });
+    });
+    const read = await page_.evaluate(async (server) => {
+      const ask = async (path, options) => {
+        try {
+          const answer = await fetch(server + path, { credentials: "include", ...options });
+          return await answer.text();
+        } catch (error) {
+          return error.name;
+        }
+      };
+      const post = { method: "POST", mode: "no-cors" };
+      const json = { "Content-Type": "application/json" };
+      return {
+        session: await ask("/api/auth/get-session"),
+        sessions: await ask("/api/auth/list-sessions"),
+        "sign-out": await ask("/api/auth/sign-out", { method: "POST", headers: json, body: "{}" }),
+        "sign-out, unread": await ask("/api/auth/sign-out", post),
+        "revoke, unread": await ask("/api/auth/revoke-sessions", { ...post, body: "{}" }),
+        "native, unread": await ask("/auth/sign-out", post),
+      };
+    }, settings.server);
+    const form = `<form method=post action="${settings.server}/api/auth/sign-out"></form>`;
+    await page_.evaluate((html) => (document.body.innerHTML = html), form);
+    const [refused] = await Promise.all([
+      page_.waitForResponse((answer) => answer.request().isNavigationRequest()),
+      page_.evaluate(() => document.forms[0].submit()),
+    ]);
+    await page_.close();
+    return { read, answers, form: refused.status() };
+  }
+
+  note("same site", await attacked(settings.sameSite));
+  note("other site", await attacked(settings.otherSite));
+
+  await page.reload();
+  await isIn(page);
+  listen("afterwards", page);
+  await signOut(page);
+}
