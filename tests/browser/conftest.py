@@ -45,7 +45,7 @@ def build(source: Path, folder: Path, *, check_types: bool = False, **settings: 
             env=os.environ | settings,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=60,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -66,7 +66,7 @@ def play() -> Iterator[Play]:
                 env=os.environ | {"SETTINGS": json.dumps({"chromium": chromium, **settings})},
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=60,
                 check=False,
             )
             assert done.returncode == 0, done.stderr

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers import not_here
-
 HERE = Path(__file__).parent
 
 
