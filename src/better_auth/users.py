@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -43,6 +44,7 @@ LONGEST_PASSWORD = 4096
 """Characters looked at of any password; bounds the work that a request can ask for."""
 
 
+@lru_cache(maxsize=1024)
 def normalize_email(text: str) -> str:
     """``text`` in the form in which e-mail addresses are stored and compared.
 
@@ -198,11 +200,17 @@ class UserManager:
         verified = await self._passwords.verify(password, account.password_hash)
         if not verified.ok:
             return None
-        if verified.new_hash is not None and await self.set_password_hash(
-            account, verified.new_hash
-        ):
-            account = account.revised(password_hash=verified.new_hash)
-        return account
+        if verified.new_hash is None:
+            return account
+        if not await self.set_password_hash(account, verified.new_hash):
+            return await self.proven_credential(user_id, password)  # somebody else replaced it
+        return account.revised(password_hash=verified.new_hash)
+
+    async def refuse_replaced(self, proven: Account, refusal: AuthError) -> None:
+        """Raise ``refusal`` where the password is not what it was when ``proven`` showed it."""
+        account = await self.credential(proven.user_id)
+        if account is None or account.password_hash != proven.password_hash:
+            raise refusal
 
     async def set_password_hash(self, account: Account, password_hash: str) -> bool:
         """Replace the hash, unless it was changed since ``account`` was read; whether it was."""

@@ -481,9 +481,9 @@ def test_known_and_unknown_take_the_same_time(site: Site) -> None:
     taken: dict[str, list[float]] = {"ada@example.com": [], "unknown@example.com": []}
     for _ in range(9):
         for email, times in taken.items():
-            before = time.perf_counter()
+            before = time.process_time()
             assert browser.sign_in(email, password="a wrong password").status_code == 401
-            times.append(time.perf_counter() - before)
+            times.append(time.process_time() - before)
     known, unknown = (statistics.median(times) for times in taken.values())
     assert 0.5 < known / unknown < 2
 

@@ -1,12 +1,11 @@
-"""The one SQL implementation of the database verbs: SQLAlchemy Core, async.
-
-What differs between databases lives in a :class:`Backend`: how engines are made, how a write
-transaction begins and how the hot read is done. Everything else is the same statements.
+"""A database named by a URL, as an adapter: the verbs (``verbs.py``) on the connections of a
+:class:`Backend`, which holds what differs between databases, and the short ways past them for what
+is asked at every request.
 """
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime
 from time import perf_counter
 from typing import Any, TypeVar
@@ -14,8 +13,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import AsyncHotRead, Backend, DatabaseBusy, Feed, Row, Shortcut
-from better_auth.adapters.base import Verbs, gt, in_
+from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Row, Shortcut
+from better_auth.adapters.base import Verbs, gt
 from better_auth.adapters.failures import raise_translated, translated_errors
 from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
 from better_auth.adapters.kinds import make_backend
@@ -25,156 +24,10 @@ from better_auth.adapters.prepared import Prepared
 from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
+from better_auth.adapters.verbs import SqlVerbs, TransactionVerbs
 from better_auth.models import Record, Session, User
 
 R = TypeVar("R", bound=Record)
-
-
-class SqlVerbs(Verbs):
-    """The verbs, on whatever connections the two methods below give."""
-
-    tables: dict[str, TableOf]
-    _backend: Backend
-
-    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
-        """Called when rows that met ``where`` were, or may have been, changed or deleted."""
-        raise NotImplementedError
-
-    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        raise NotImplementedError
-
-    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        raise NotImplementedError
-
-    async def insert(self, record: R) -> R:
-        table = self.tables[record.table_name]
-        async with translated_errors(self._backend), self.writing() as connection:
-            await connection.execute(table.table.insert().values(table.row(record.__dict__)))
-        return record
-
-    async def find_one(self, model: type[R], **where: Any) -> R | None:
-        rows = await self.find(model, limit=1, **where)
-        return rows[0] if rows else None
-
-    async def find(
-        self,
-        model: type[R],
-        *,
-        order_by: str | Sequence[str] = (),
-        limit: int | None = None,
-        offset: int = 0,
-        **where: Any,
-    ) -> list[R]:
-        table = self.tables[model.table_name]
-        statement = sa.select(table.table).where(*table.where(where))
-        for name in (order_by,) if isinstance(order_by, str) else order_by:
-            column = table.table.c[name.removeprefix("-")]
-            statement = statement.order_by(column.desc() if name.startswith("-") else column)
-        if limit is not None:
-            statement = statement.limit(limit)
-        if offset:
-            statement = statement.offset(offset)
-        async with translated_errors(self._backend), self.reading() as connection:
-            result = await connection.execute(statement)
-        return [table.record(row) for row in result]
-
-    async def count(self, model: type[Record], **where: Any) -> int:
-        table = self.tables[model.table_name]
-        statement = sa.select(sa.func.count()).select_from(table.table).where(*table.where(where))
-        async with translated_errors(self._backend), self.reading() as connection:
-            return int((await connection.execute(statement)).scalar_one())
-
-    async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
-        table = self.tables[model.table_name]
-        statement = table.table.update().where(*table.where(where)).values(table.row(values))
-        return await self._changed(table, where, statement)
-
-    async def delete(self, model: type[Record], **where: Any) -> int:
-        table = self.tables[model.table_name]
-        statement = table.table.delete().where(*table.where(where))
-        return await self._changed(table, where, statement)
-
-    async def _changed(
-        self, table: TableOf, where: Mapping[str, Any], statement: sa.Update | sa.Delete
-    ) -> int:
-        try:
-            async with translated_errors(self._backend), self.writing() as connection:
-                return int((await connection.execute(statement)).rowcount)
-        finally:
-            self.written(table, where)
-
-    async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
-        table = self.tables[model.table_name]
-        clauses = table.where(where)
-        taken: list[Any] | None = None
-        try:
-            async with translated_errors(self._backend), self.writing() as connection:
-                if self._backend.returns_deleted:
-                    taken = await self._take_returned(connection, table, clauses, limit)
-                else:
-                    taken = await self._take_locked(connection, table, clauses, limit)
-            return taken
-        finally:
-            if taken is None:
-                self.written(table, where)
-            elif taken:
-                self.written(table, {"id": in_([record.id for record in taken])})
-
-    async def _take_returned(
-        self,
-        connection: AsyncConnection,
-        table: TableOf,
-        clauses: Sequence[Any],
-        limit: int | None,
-    ) -> list[Any]:
-        if limit is not None:
-            chosen = sa.select(table.table.c.id).where(*clauses).limit(limit)
-            clauses = [table.table.c.id.in_(chosen)]
-        statement = table.table.delete().where(*clauses).returning(*table.table.columns)
-        return [table.record(row) for row in await connection.execute(statement)]
-
-    async def _take_locked(
-        self,
-        connection: AsyncConnection,
-        table: TableOf,
-        clauses: Sequence[Any],
-        limit: int | None,
-    ) -> list[Any]:
-        """The same where a deletion returns no rows: whoever locks them first takes them."""
-        chosen = sa.select(table.table).where(*clauses).limit(limit).with_for_update()
-        records = [table.record(row) for row in await connection.execute(chosen)]
-        ids = [record.id for record in records]
-        if ids:
-            await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
-        return records
-
-    async def lock(self, model: type[Record], record_id: str) -> bool:
-        column = self.tables[model.table_name].table.c.id
-        statement = sa.select(column).where(column == record_id).with_for_update()
-        async with translated_errors(self._backend), self.writing() as connection:
-            return (await connection.execute(statement)).first() is not None
-
-
-class TransactionVerbs(SqlVerbs):
-    """The verbs on one connection inside one transaction."""
-
-    def __init__(
-        self, backend: Backend, tables: dict[str, TableOf], connection: AsyncConnection
-    ) -> None:
-        self._backend = backend
-        self.tables = tables
-        self._connection = connection
-        self.log: list[tuple[TableOf, Mapping[str, Any]]] = []
-        """What was written, to be told when the transaction is over."""
-
-    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
-        self.log.append((table, where))
-
-    @asynccontextmanager
-    async def _same_connection(self) -> AsyncIterator[AsyncConnection]:
-        yield self._connection
-
-    reading = writing = _same_connection
 
 
 class SqlDatabaseAdapter(SqlVerbs):
@@ -414,10 +267,12 @@ class SqlDatabaseAdapter(SqlVerbs):
     async def insert(self, record: R) -> R:
         if self._shortcut is None:
             return await super().insert(record)
-        insertion = self.tables[record.table_name].insertion
-        values = self.tables[record.table_name].row(record.__dict__)
-        async with translated_errors(self._backend):
-            await self._shortcut.write(insertion.sql, insertion.parameters(values))
+        table = self.tables[record.table_name]
+        parameters = table.insertion.parameters(table.row(record.__dict__))
+        try:
+            await self._shortcut.write(table.insertion.sql, parameters)
+        except Exception as error:
+            raise_translated(error, self._backend)
         return record
 
     async def _read(self, token_key: str) -> tuple[Session, User] | None:

@@ -15,7 +15,7 @@ An application with its own ``User`` says so once::
 from typing import Annotated, Any
 
 from better_auth.auth import BetterAuth
-from better_auth.errors import MissingExtra, Unauthorized
+from better_auth.errors import MissingExtra
 from better_auth.http.openapi import security_schemes
 from better_auth.models import Principal
 
@@ -41,10 +41,10 @@ class _CurrentSession(SecurityBase):
     scheme_name = _REQUIRED
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
-        principal = await starlette.optional_session(connection)
-        if principal is None:
-            raise Unauthorized
-        return principal
+        # What is known without waiting needs no coroutine of its own: this runs for every request.
+        return starlette.call_of(connection).at_hand() or await starlette.current_session(
+            connection
+        )
 
 
 class _OptionalSession(SecurityBase):
@@ -52,7 +52,9 @@ class _OptionalSession(SecurityBase):
     scheme_name = _OPTIONAL
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
-        return await starlette.optional_session(connection)
+        return starlette.call_of(connection).at_hand() or await starlette.optional_session(
+            connection
+        )
 
 
 current_session = _CurrentSession()

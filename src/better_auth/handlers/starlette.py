@@ -121,20 +121,27 @@ class SessionMiddleware:
         return self.app(scope, receive, _CookieSend(visit, send))
 
 
+def call_of(connection: HTTPConnection) -> Call:
+    """The call that ``connection`` is to the library, the same however often it is asked for."""
+    visit: _Visit | None = connection.scope.get(_VISIT)
+    if visit is None:
+        raise ConfigurationError("mount_auth(app, auth) was not called for this application")
+    if visit.call is None:
+        visit.call = visit.auth.call_from(connection.scope)
+    return visit.call
+
+
 async def optional_session(connection: HTTPConnection) -> Principal | None:
     """The caller's session and user, or None for an anonymous caller.
 
     Resolved at most once a request, however often it is asked for.
     """
-    visit: _Visit | None = connection.scope.get(_VISIT)
-    if visit is None:
-        raise ConfigurationError("mount_auth(app, auth) was not called for this application")
-    auth, call = visit.auth, visit.call
-    if call is None:
-        call = visit.call = auth.call_from(connection.scope)
-    if not auth.is_ready:
-        await auth.ready()
-    return call.at_hand() or await call.principal()
+    call = call_of(connection)
+    known = call.at_hand()
+    if known is not None:
+        return known
+    await connection.scope[_VISIT].auth.ready()
+    return await call.principal()
 
 
 async def current_session(connection: HTTPConnection) -> Principal:
@@ -190,6 +197,7 @@ async def answer_error(connection: HTTPConnection, error: Exception) -> Response
 __all__ = [
     "SessionMiddleware",
     "answer_error",
+    "call_of",
     "closing_on_revocation",
     "current_session",
     "mount_auth",

@@ -1,6 +1,7 @@
 """Who is at the other end: the connection's address, or what a trusted proxy says."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from better_auth.http.messages import AuthRequest
@@ -48,6 +49,7 @@ class ClientAddress:
         )
 
 
+@lru_cache(maxsize=1024)
 def _canonical(text: str | None) -> str | None:
     if not text:
         return None

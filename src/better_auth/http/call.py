@@ -183,12 +183,26 @@ class Call:
         return None
 
     async def begin_session(
-        self, user: User, *, remember: bool = True, fields: Mapping[str, Any] | None = None
+        self,
+        user: User,
+        *,
+        remember: bool = True,
+        fields: Mapping[str, Any] | None = None,
+        unless: Callable[[], Awaitable[None]] | None = None,
     ) -> Session:
-        """Sign ``user`` in: a new session from this client, and its cookie in the answer."""
-        session = await self.context.sessions.create(
-            user, self.client, remember=remember, fields=fields
-        )
+        """Sign ``user`` in: a new session from this client, and its cookie in the answer.
+
+        ``unless`` is asked once the session stands, and by raising ends it again: for what may
+        have been withdrawn while it was checked.
+        """
+        sessions = self.context.sessions
+        session = await sessions.create(user, self.client, remember=remember, fields=fields)
+        if unless is not None:
+            try:
+                await unless()
+            except BaseException:
+                await sessions.revoke(session)
+                raise
         await self.hand_out(self.context.sessions.principal(session, user), is_new=True)
         return session
 

@@ -8,13 +8,14 @@ from pydantic import AfterValidator, Field, create_model
 
 from better_auth.crypto import PasswordPolicy
 from better_auth.crypto.password_policy import IsBreached
-from better_auth.errors import BadRequest, Forbidden, Unauthorized
-from better_auth.events import SignedUp, SignedUpAgain, SignInFailed
+from better_auth.errors import BadRequest, Unauthorized
+from better_auth.events import SignedUp, SignedUpAgain
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.models import Fields, ReadOnly, User
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.password_sign_in import SignInResult, sign_in_with_password
 from better_auth.users import EmailTaken, normalize_email
 
 
@@ -49,15 +50,6 @@ class SignUpResult(Fields):
     """The new user; ``token`` is null where signing up does not sign in."""
 
     token: str | None
-    user: User
-
-
-class SignInResult(Fields):
-    """The session's token and its user; with a ``callbackURL``, where to go next."""
-
-    redirect: bool
-    token: str
-    url: str | None
     user: User
 
 
@@ -157,20 +149,14 @@ class EmailPasswordPlugin(Plugin):
         An unknown address and a wrong password get the same answer in the same time.
         """
         self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
-        user = await self._authenticated(call, normalize_email(body.email), body.password)
-        if self.require_email_verification and not user.email_verified:
-            await self._failed(call, "email not verified", user.id)
-            call.ask_to_verify(user, body.callback_url, "sign-in")
-            raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
-        challenge = await call.second_step(user, remember=body.remember_me)
-        if challenge is not None:
-            return challenge
-        session = await call.begin_session(user, remember=body.remember_me)
-        return SignInResult(
-            redirect=body.callback_url is not None,
-            token=session.token,
-            url=body.callback_url,
-            user=user,
+        return await sign_in_with_password(
+            call,
+            await self.context.users.find_by_email(normalize_email(body.email)),
+            body.password,
+            method="email",
+            remember=body.remember_me,
+            callback_url=body.callback_url,
+            wrong=Unauthorized("Invalid e-mail address or password", "INVALID_EMAIL_OR_PASSWORD"),
         )
 
     async def _told_again(self, email: str) -> None:
@@ -178,21 +164,3 @@ class EmailPasswordPlugin(Plugin):
         owner = await self.context.users.find_by_email(email)
         if owner is not None:
             await self.context.events.emit(SignedUpAgain(owner))
-
-    async def _authenticated(self, call: Call, email: str, password: str) -> User:
-        """The user this password belongs to. Raises ``Unauthorized``."""
-        user = await self.context.users.find_by_email(email)
-        is_right = await self.context.users.check_password(
-            user.id if user else None, password[: self.password_policy.max_length + 1]
-        )
-        if user is None or not is_right:
-            reason = "wrong password" if user else "unknown user"
-            await self._failed(call, reason, user.id if user else None)
-            raise Unauthorized("Invalid e-mail address or password", "INVALID_EMAIL_OR_PASSWORD")
-        return user
-
-    async def _failed(self, call: Call, reason: str, user_id: str | None) -> None:
-        client = call.client
-        await self.context.events.emit(
-            SignInFailed("email", reason, user_id, client.ip_address, client.user_agent)
-        )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from better_auth.errors import BadRequest, ConfigurationError, Forbidden, Unauthorized
+from better_auth.errors import BadRequest, ConfigurationError, Unauthorized
 from better_auth.errors import UnprocessableEntity as Unprocessable
 from better_auth.events import UserCreating, UserUpdating, on
 from better_auth.http.body import Input
@@ -15,7 +15,7 @@ from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.models import Column, Fields, Settable, User
 from better_auth.plugins.base import Plugin
-from better_auth.plugins.email_password import SignInResult
+from better_auth.plugins.password_sign_in import SignInResult, sign_in_with_password
 
 AVAILABILITY = "/is-username-available"
 
@@ -113,20 +113,14 @@ class UsernamePlugin(Plugin):
         An unknown name and a wrong password get the same answer in the same time.
         """
         self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
-        user = await self._authenticated(call, body.username, body.password)
-        if self.context.users.require_verified_email and not user.email_verified:
-            await call.sign_in_failed("username", "email not verified", user.id)
-            call.ask_to_verify(user, body.callback_url, "sign-in")
-            raise Forbidden("The e-mail address is not verified", "EMAIL_NOT_VERIFIED")
-        challenge = await call.second_step(user, remember=body.remember_me)
-        if challenge is not None:
-            return challenge
-        session = await call.begin_session(user, remember=body.remember_me)
-        return SignInResult(
-            redirect=body.callback_url is not None,
-            token=session.token,
-            url=body.callback_url,
-            user=user,
+        return await sign_in_with_password(
+            call,
+            await self.find(self._stored(body.username)) if body.username else None,
+            body.password,
+            method="username",
+            remember=body.remember_me,
+            callback_url=body.callback_url,
+            wrong=Unauthorized("Invalid username or password", "INVALID_USERNAME_OR_PASSWORD"),
         )
 
     @post(AVAILABILITY, errors=(422,))
@@ -138,20 +132,6 @@ class UsernamePlugin(Plugin):
         """The user with this (normalised) username."""
         where = {"username": username}
         return await self.context.database.find_one(User, **where)
-
-    async def _authenticated(self, call: Call, username: str, password: str) -> User:
-        """The user this password belongs to. Raises ``Unauthorized`` and, for what can be
-        nobody's name, ``Unprocessable``."""
-        user = await self.find(self._stored(username)) if username else None
-        longest = self.context.users.password_max_length
-        is_right = await self.context.users.check_password(
-            user.id if user else None, password[: longest + 1]
-        )
-        if user is None or not is_right:
-            reason = "wrong password" if user else "unknown user"
-            await call.sign_in_failed("username", reason, user.id if user else None)
-            raise Unauthorized("Invalid username or password", "INVALID_USERNAME_OR_PASSWORD")
-        return user
 
     def _stored(self, username: str) -> str:
         """``username`` as it is stored. Raises ``Unprocessable``."""

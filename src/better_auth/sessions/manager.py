@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
 from better_auth.clock import Clock
@@ -77,7 +78,12 @@ class SessionManager:
         self._database = database
         self._events = events
         self._clock = clock
-        self.model = self._model = session_model
+        self.model = session_model
+        self._added = [
+            (name, field)
+            for name, field in session_model.model_fields.items()
+            if name not in Session.model_fields and not field.is_required()
+        ]
         self._refresh_when_left = (
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
@@ -146,20 +152,26 @@ class SessionManager:
         longest = self.config.max_lifetime
         ends_at = None if longest is None else now + longest
         expires_at = now + (lifetime or default)
-        session = self._model(
-            token=token,
-            user_id=user.id,
-            expires_at=min(expires_at, ends_at) if ends_at else expires_at,
-            created_at=now,
-            updated_at=now,
-            ip_address=client.ip_address,
-            user_agent=client.bounded_user_agent,
-            token_key=self.tokens.key(token),
-            remember=remember and lifetime is None,
-            ends_at=ends_at,
-            authenticated_at=now,
-        )
-        return session.revised(fields, sealed_token=self.tokens.seal(session.id, token))
+        session_id = str(uuid4())
+        values: dict[str, Any] = {
+            "id": session_id,
+            "token": token,
+            "user_id": user.id,
+            "expires_at": min(expires_at, ends_at) if ends_at else expires_at,
+            "created_at": now,
+            "updated_at": now,
+            "ip_address": client.ip_address,
+            "user_agent": client.bounded_user_agent,
+            "token_key": self.tokens.key(token),
+            "sealed_token": self.tokens.seal(session_id, token),
+            "remember": remember and lifetime is None,
+            "ends_at": ends_at,
+            "authenticated_at": now,
+        }
+        for name, field in self._added:
+            values[name] = field.get_default(call_default_factory=True)
+        values |= fields
+        return self.model.trusted(values)
 
     async def _insert_within_limit(self, verbs: Verbs, session: Session) -> list[Session]:
         """Insert, making room first; the sessions that had to go. Holds the user's row, so that

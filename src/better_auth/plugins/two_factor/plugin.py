@@ -12,7 +12,7 @@ from better_auth.adapters.base import gt, in_
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Unauthorized
-from better_auth.events import SecurityChanged, SignInFailed, on
+from better_auth.events import SecurityChanged, on
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
 from better_auth.mail import MailKind
@@ -245,7 +245,7 @@ class TwoFactorPlugin(Plugin):
                 if is_first:
                     await verbs.update(User, {"two_factor_enabled": True}, id=who.user.id)
         if not is_right:
-            await self._failed(call, who.user.id)
+            await call.sign_in_failed("two-factor", "wrong code", who.user.id)
             raise Unauthorized("The code is wrong", wrong)
         if not begins_session:
             if sign_in is not None:
@@ -264,12 +264,6 @@ class TwoFactorPlugin(Plugin):
         if trust_device:
             await self._devices.trust(call, user.id)
         return SignedIn(token=session.token, user=user)
-
-    async def _failed(self, call: Call, user_id: str) -> None:
-        client = call.client
-        await self.context.events.emit(
-            SignInFailed("two-factor", "wrong code", user_id, client.ip_address, client.user_agent)
-        )
 
     # Setting it up
 

@@ -1,0 +1,163 @@
+"""The database verbs as SQL, by SQLAlchemy Core, on whatever connections they are given."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from better_auth.adapters.backend import Backend
+from better_auth.adapters.base import Verbs, in_
+from better_auth.adapters.failures import translated_errors
+from better_auth.adapters.rows import TableOf
+from better_auth.models import Record
+
+R = TypeVar("R", bound=Record)
+
+
+class SqlVerbs(Verbs):
+    """The verbs, on whatever connections the two methods below give."""
+
+    tables: dict[str, TableOf]
+    _backend: Backend
+
+    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
+        """Called when rows that met ``where`` were, or may have been, changed or deleted."""
+        raise NotImplementedError
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        raise NotImplementedError
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        raise NotImplementedError
+
+    async def insert(self, record: R) -> R:
+        table = self.tables[record.table_name]
+        async with translated_errors(self._backend), self.writing() as connection:
+            await connection.execute(table.table.insert().values(table.row(record.__dict__)))
+        return record
+
+    async def find_one(self, model: type[R], **where: Any) -> R | None:
+        rows = await self.find(model, limit=1, **where)
+        return rows[0] if rows else None
+
+    async def find(
+        self,
+        model: type[R],
+        *,
+        order_by: str | Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        **where: Any,
+    ) -> list[R]:
+        table = self.tables[model.table_name]
+        statement = sa.select(table.table).where(*table.where(where))
+        for name in (order_by,) if isinstance(order_by, str) else order_by:
+            column = table.table.c[name.removeprefix("-")]
+            statement = statement.order_by(column.desc() if name.startswith("-") else column)
+        if limit is not None:
+            statement = statement.limit(limit)
+        if offset:
+            statement = statement.offset(offset)
+        async with translated_errors(self._backend), self.reading() as connection:
+            result = await connection.execute(statement)
+        return [table.record(row) for row in result]
+
+    async def count(self, model: type[Record], **where: Any) -> int:
+        table = self.tables[model.table_name]
+        statement = sa.select(sa.func.count()).select_from(table.table).where(*table.where(where))
+        async with translated_errors(self._backend), self.reading() as connection:
+            return int((await connection.execute(statement)).scalar_one())
+
+    async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
+        table = self.tables[model.table_name]
+        statement = table.table.update().where(*table.where(where)).values(table.row(values))
+        return await self._changed(table, where, statement)
+
+    async def delete(self, model: type[Record], **where: Any) -> int:
+        table = self.tables[model.table_name]
+        statement = table.table.delete().where(*table.where(where))
+        return await self._changed(table, where, statement)
+
+    async def _changed(
+        self, table: TableOf, where: Mapping[str, Any], statement: sa.Update | sa.Delete
+    ) -> int:
+        try:
+            async with translated_errors(self._backend), self.writing() as connection:
+                return int((await connection.execute(statement)).rowcount)
+        finally:
+            self.written(table, where)
+
+    async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
+        table = self.tables[model.table_name]
+        clauses = table.where(where)
+        taken: list[Any] | None = None
+        try:
+            async with translated_errors(self._backend), self.writing() as connection:
+                if self._backend.returns_deleted:
+                    taken = await self._take_returned(connection, table, clauses, limit)
+                else:
+                    taken = await self._take_locked(connection, table, clauses, limit)
+            return taken
+        finally:
+            if taken is None:
+                self.written(table, where)
+            elif taken:
+                self.written(table, {"id": in_([record.id for record in taken])})
+
+    async def _take_returned(
+        self,
+        connection: AsyncConnection,
+        table: TableOf,
+        clauses: Sequence[Any],
+        limit: int | None,
+    ) -> list[Any]:
+        if limit is not None:
+            chosen = sa.select(table.table.c.id).where(*clauses).limit(limit)
+            clauses = [table.table.c.id.in_(chosen)]
+        statement = table.table.delete().where(*clauses).returning(*table.table.columns)
+        return [table.record(row) for row in await connection.execute(statement)]
+
+    async def _take_locked(
+        self,
+        connection: AsyncConnection,
+        table: TableOf,
+        clauses: Sequence[Any],
+        limit: int | None,
+    ) -> list[Any]:
+        """The same where a deletion returns no rows: whoever locks them first takes them."""
+        chosen = sa.select(table.table).where(*clauses).limit(limit).with_for_update()
+        records = [table.record(row) for row in await connection.execute(chosen)]
+        ids = [record.id for record in records]
+        if ids:
+            await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
+        return records
+
+    async def lock(self, model: type[Record], record_id: str) -> bool:
+        column = self.tables[model.table_name].table.c.id
+        statement = sa.select(column).where(column == record_id).with_for_update()
+        async with translated_errors(self._backend), self.writing() as connection:
+            return (await connection.execute(statement)).first() is not None
+
+
+class TransactionVerbs(SqlVerbs):
+    """The verbs on one connection inside one transaction."""
+
+    def __init__(
+        self, backend: Backend, tables: dict[str, TableOf], connection: AsyncConnection
+    ) -> None:
+        self._backend = backend
+        self.tables = tables
+        self._connection = connection
+        self.log: list[tuple[TableOf, Mapping[str, Any]]] = []
+        """What was written, to be told when the transaction is over."""
+
+    def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
+        self.log.append((table, where))
+
+    @asynccontextmanager
+    async def _same_connection(self) -> AsyncIterator[AsyncConnection]:
+        yield self._connection
+
+    reading = writing = _same_connection
