@@ -233,8 +233,8 @@ class Call:
         self.set_cookie(self.wire.session_cookie(session))
 
     def clear_session_cookie(self) -> None:
-        """Have the answer take the session's cookie back."""
-        self.set_cookie(self.wire.cleared_session_cookie())
+        """Have the answer take the session's cookie back, from whoever came with a credential."""
+        self._take_back(self.wire.cleared_session_cookie())
 
     def cookie(self, name: str) -> str | None:
         """The value of the plugin's cookie ``name`` that came with the request."""
@@ -254,8 +254,16 @@ class Call:
         self.set_cookie(self.wire.plugin_cookie(name, value, lifetime))
 
     def clear_plugin_cookie(self, name: str) -> None:
-        """Have the answer take a plugin's cookie back."""
-        self.set_cookie(self.wire.plugin_cookie(name))
+        """Have the answer take a plugin's cookie back, from whoever came with a credential."""
+        self._take_back(self.wire.plugin_cookie(name))
+
+    def _take_back(self, cleared: SetCookie) -> None:
+        # From nobody else: what another site makes a browser send comes without the cookie
+        # (SameSite), but the browser obeys the answer to a form, and would sign its user out.
+        self.set_cookie(cleared)
+        came_with = self.request.cookie(cleared.name), self.request.header(b"authorization")
+        if came_with == (None, None):
+            self.cookies.pop()
 
     def set_cookie(self, cookie: SetCookie) -> None:
         """Have the answer carry ``cookie``, and no earlier one of that name."""
