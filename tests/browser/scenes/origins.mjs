@@ -48,10 +48,8 @@ export default async function (stage) {
     }, settings.server);
     const action = `${settings.server}/api/auth/sign-out`;
     await other.setContent(`<form method="post" action="${action}"><button>Win</button></form>`);
-    const answered = other.waitForResponse(action);
     await other.getByRole("button").click();
-    await answered;
-    await other.close();
+    await other.waitForURL(action);
     return { read, answers };
   }
 
