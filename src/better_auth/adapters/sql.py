@@ -25,7 +25,7 @@ from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.verbs import SqlVerbs, TransactionVerbs
-from better_auth.models import Record, Session, User
+from better_auth.models import Found, Record, Session, User
 
 R = TypeVar("R", bound=Record)
 
@@ -50,7 +50,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         self.tables = {}
         self._backend = make_backend(url, pool_size, patience)
         self._shortcut: Shortcut | None = None
-        self._hot_reads: HotReads[tuple[Session, User]] | None = None
+        self._hot_reads: HotReads[Found] | None = None
         self._listings: HotReads[list[Session]] | None = None
         self._hot_read: AsyncHotRead | None = None
         self._is_open = False
@@ -81,7 +81,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         )
         split = len(self._sessions.names)
         session, user = self._sessions.read, self._users.raw_reader(split)
-        self._pair: Callable[[Row], tuple[Session, User]] = lambda row: (session(row), user(row))
+        self._pair: Callable[[Row], Found] = lambda row: Found(session(row), user(row))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -163,7 +163,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             dialect,
         )
 
-        def pair(key: str) -> tuple[Session, User] | None:
+        def pair(key: str) -> Found | None:
             rows = read(by_key.sql, (key,))
             return self._pair(rows[0]) if rows else None
 
@@ -210,7 +210,7 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return False
             return not await self._feed_statements(connection)
 
-    def at_hand(self, token_key: str) -> tuple[Session, User] | None:
+    def at_hand(self, token_key: str) -> Found | None:
         if self._cache is not None:
             return self._cache.get(token_key)
         if self._hot_reads is not None:
@@ -220,7 +220,7 @@ class SqlDatabaseAdapter(SqlVerbs):
                 pass  # session_with_user finds out, or says what is wrong
         return None
 
-    async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
+    async def session_with_user(self, token_key: str) -> Found | None:
         try:
             if self._hot_reads is not None:
                 return self._hot_reads.get(token_key)
@@ -275,7 +275,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             raise_translated(error, self._backend)
         return record
 
-    async def _read(self, token_key: str) -> tuple[Session, User] | None:
+    async def _read(self, token_key: str) -> Found | None:
         if self._hot_read is not None:
             try:
                 raw = await self._hot_read(token_key)
@@ -293,4 +293,4 @@ class SqlDatabaseAdapter(SqlVerbs):
         session: Session = self._sessions.record(row[:split])
         if session.token_key != token_key:  # a table made elsewhere may compare without case
             return None
-        return session, self._users.record(row[split:])
+        return Found(session, self._users.record(row[split:]))
