@@ -93,15 +93,20 @@ class SqlDatabaseAdapter(SqlVerbs):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         began = perf_counter()
+        async with self._backend.alone() as connection:
+            self.on_wait("writing", perf_counter() - began)
+            yield connection
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        began = perf_counter()
         async with self._backend.committing() as connection:
             self.on_wait("writing", perf_counter() - began)
             yield connection
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
-        began = perf_counter()
-        async with self._backend.committing() as connection:
-            self.on_wait("writing", perf_counter() - began)
+        async with self.changing() as connection:
             await self._backend.begin_writing(connection)
             yield connection
 
