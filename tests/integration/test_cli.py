@@ -78,7 +78,7 @@ def test_serve(start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path
     """ "prints where it listens, where its data is, and three curl lines ... that work as
     printed"; the secret is kept in a 0600 file."""
     process, printed = start()
-    assert "auth.db" in printed
+    assert "Its data is in .better-auth/auth.db\n" in printed
     assert "not Secure" in printed
     lines = [line for line in printed.splitlines() if line.startswith("curl ")]
     answers = []

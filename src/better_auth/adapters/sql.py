@@ -63,6 +63,13 @@ class SqlDatabaseAdapter(SqlVerbs):
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
         return f"{type(self).__name__}({shown!r})"
 
+    def __str__(self) -> str:
+        """Where the data is, for a person to read: a file's path, or the URL without password."""
+        url = sa.make_url(self.url)
+        if url.get_backend_name() != "sqlite":
+            return url.render_as_string(hide_password=True)
+        return url.database or "memory, until the process ends"
+
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
         tables = build_tables(models, self.metadata, layout)
