@@ -118,7 +118,8 @@ class SqliteBackend:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """The right to write, which one has at a time. Raises ``TimeoutError``."""
-        async with asyncio.timeout(2 * BUSY_TIMEOUT):
+        patience = 2 * BUSY_TIMEOUT if self._turns.locked() else None  # a timer costs more
+        async with asyncio.timeout(patience):
             await self._turns.acquire()
         try:
             yield

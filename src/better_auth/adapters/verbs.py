@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from better_auth.adapters.backend import Backend
 from better_auth.adapters.base import Verbs, in_
-from better_auth.adapters.failures import translated_errors
+from better_auth.adapters.failures import again_after_deadlock, translated_errors
 from better_auth.adapters.rows import TableOf
 from better_auth.models import Record
 
@@ -20,6 +20,8 @@ class SqlVerbs(Verbs):
     """The verbs, on whatever connections the three methods below give."""
 
     tables: dict[str, TableOf]
+    is_alone = True
+    """Whether each verb is committed by itself."""
     _backend: Backend
 
     def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
@@ -37,6 +39,7 @@ class SqlVerbs(Verbs):
         """For several statements, committed together at the end."""
         raise NotImplementedError
 
+    @again_after_deadlock
     async def insert(self, record: R) -> R:
         table = self.tables[record.table_name]
         async with translated_errors(self._backend), self.writing() as connection:
@@ -85,6 +88,7 @@ class SqlVerbs(Verbs):
         statement = table.table.delete().where(*table.where(where))
         return await self._changed(table, where, statement)
 
+    @again_after_deadlock
     async def _changed(
         self, table: TableOf, where: Mapping[str, Any], statement: sa.Update | sa.Delete
     ) -> int:
@@ -94,6 +98,7 @@ class SqlVerbs(Verbs):
         finally:
             self.written(table, where)
 
+    @again_after_deadlock
     async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
         table = self.tables[model.table_name]
         clauses = table.where(where)
@@ -150,6 +155,8 @@ class SqlVerbs(Verbs):
 
 class TransactionVerbs(SqlVerbs):
     """The verbs on one connection inside one transaction."""
+
+    is_alone = False
 
     def __init__(
         self, backend: Backend, tables: dict[str, TableOf], connection: AsyncConnection

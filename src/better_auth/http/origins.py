@@ -73,6 +73,11 @@ class TrustedOrigins:
             raise Forbidden(f"{name}: not a trusted URL", code)
 
 
+def origins_pattern(patterns: list[str]) -> str:
+    """A regular expression that matches the whole of each origin which ``patterns`` trust."""
+    return "|".join(_compiled(pattern).pattern for pattern in patterns)
+
+
 def origin_of(url: str) -> str | None:
     """The origin of an absolute http(s) URL, lower case, default port left out (RFC 6454)."""
     try:

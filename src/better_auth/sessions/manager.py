@@ -6,13 +6,9 @@ one conditional statement whose row count says who won: a refresh that lost to a
 no session, and two revocations of one session end it once.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
 from better_auth.clock import Clock
@@ -37,25 +33,12 @@ from better_auth.events import (
     SessionUpdating,
 )
 from better_auth.models import Principal, Record, Session, User, Verification, impersonator
+from better_auth.sessions.making import Client, SessionMaker
+from better_auth.sessions.purge import purge
 from better_auth.sessions.tokens import TokenVault, new_token
 from better_auth.sessions.watch import SessionWatch
 
-USER_AGENT_LENGTH = 512
-
 _NOTHING = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Where a request comes from, as far as is known."""
-
-    ip_address: str | None = None
-    user_agent: str | None = None
-
-    @property
-    def bounded_user_agent(self) -> str | None:
-        """The user agent, no longer than is stored."""
-        return self.user_agent and self.user_agent[:USER_AGENT_LENGTH]
 
 
 class SessionManager:
@@ -79,6 +62,7 @@ class SessionManager:
         self._events = events
         self._clock = clock
         self.model = session_model
+        self._maker = SessionMaker(session_model, tokens, config)
         self._refresh_when_left = (
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
@@ -117,7 +101,9 @@ class SessionManager:
         sessions (policy ``refuse``), ``Unauthorized`` for a user deleted meanwhile, and whatever
         a handler of ``SessionCreating`` refuses with.
         """
-        session = self._new(user, client, remember, lifetime, fields or {})
+        session = self._maker.make(
+            user, client, self._clock(), remember=remember, lifetime=lifetime, fields=fields or {}
+        )
         session = (await self._events.emit(SessionCreating(session, user))).session
         evicted: list[Session] = []
         try:
@@ -132,44 +118,6 @@ class SessionManager:
             await self._events.emit(SessionsRevoked(user.id, evicted))
         await self._events.emit(SessionCreated(session, user))
         return session
-
-    def _new(
-        self,
-        user: User,
-        client: Client,
-        remember: bool,
-        lifetime: timedelta | None,
-        fields: Mapping[str, Any],
-    ) -> Session:
-        now = self._clock()
-        token = new_token()
-        default = self.config.expires_in if remember else self.config.short_expires_in
-        longest = self.config.max_lifetime
-        ends_at = None if longest is None else now + longest
-        expires_at = now + (lifetime or default)
-        session_id = str(uuid4())
-        values: dict[str, Any] = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in self.model.model_fields.items()
-            if not field.is_required()
-        }
-        values |= {
-            "id": session_id,
-            "token": token,
-            "user_id": user.id,
-            "expires_at": min(expires_at, ends_at) if ends_at else expires_at,
-            "created_at": now,
-            "updated_at": now,
-            "ip_address": client.ip_address,
-            "user_agent": client.bounded_user_agent,
-            "token_key": self.tokens.key(token),
-            "sealed_token": self.tokens.seal(session_id, token),
-            "remember": remember and lifetime is None,
-            "ends_at": ends_at,
-            "authenticated_at": now,
-            **fields,
-        }
-        return self.model.trusted(values)
 
     async def _insert_within_limit(self, verbs: Verbs, session: Session) -> list[Session]:
         """Insert, making room first; the sessions that had to go. Holds the user's row, so that
@@ -458,31 +406,11 @@ class SessionManager:
 
     async def purge(self, batch: int = 100) -> AsyncIterator[int]:
         """Delete expired sessions, verifications and plugins' rows, ``batch`` at a time; the
-        number of rows gone after each, so that a caller can show progress or stop between.
-
-        The database is busy with it half of the time at most, so that checks hardly wait. Where
-        another process is purging as well, this one leaves it to that.
-        """
-        past = le(self._clock())
-        purged = 0
+        number of rows gone after each, so that a caller can show progress or stop between."""
+        past, purged = self._clock(), 0
         for model in self._expiring:
-            while True:
-                began = perf_counter()
-                # The oldest first: by the index, whatever share of the table has expired.
-                oldest = await self._database.find(
-                    model, order_by="expires_at", limit=batch, expires_at=past
-                )
-                ids = in_([record.id for record in oldest])
-                gone = (
-                    len(await self._database.take(model, id=ids, expires_at=past)) if oldest else 0
-                )
-                if not gone:
-                    break
+            async for gone in purge(self._database, model, past, batch):
                 purged += gone if model.table_name == Session.table_name else 0
-                pause = perf_counter() - began
                 yield gone
-                if len(oldest) < batch:
-                    break
-                await asyncio.sleep(pause)
         if purged:
             await self._events.emit(SessionsExpired(purged))
