@@ -179,6 +179,9 @@ class RedisDatabaseAdapter(RoutedVerbs):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sql!r})"
 
+    def __str__(self) -> str:
+        return f"{self.sql}, its sessions in Redis"
+
     @property
     def on_wait(self) -> Callable[[str, float], None]:
         """Told of waits for the tables' connections."""

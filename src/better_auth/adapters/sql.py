@@ -63,6 +63,13 @@ class SqlDatabaseAdapter(SqlVerbs):
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
         return f"{type(self).__name__}({shown!r})"
 
+    def __str__(self) -> str:
+        """Where the data is, for a person to read: a file's path, or the URL without password."""
+        url = sa.make_url(self.url)
+        if url.get_backend_name() != "sqlite":
+            return url.render_as_string(hide_password=True)
+        return url.database or "memory, until the process ends"
+
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
         tables = build_tables(models, self.metadata, layout)
@@ -93,15 +100,20 @@ class SqlDatabaseAdapter(SqlVerbs):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         began = perf_counter()
+        async with self._backend.alone() as connection:
+            self.on_wait("writing", perf_counter() - began)
+            yield connection
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        began = perf_counter()
         async with self._backend.committing() as connection:
             self.on_wait("writing", perf_counter() - began)
             yield connection
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
-        began = perf_counter()
-        async with self._backend.committing() as connection:
-            self.on_wait("writing", perf_counter() - began)
+        async with self.changing() as connection:
             await self._backend.begin_writing(connection)
             yield connection
 
