@@ -155,7 +155,7 @@ class TwoFactorPlugin(Plugin):
         check = self._codes.totp(body.code.replace(" ", ""), self.context.clock())
         return await self._verify(call, await self._who(call), check, body.trust_device)
 
-    @post("/two-factor/send-otp", takes_credentials=True, errors=(400, 401))
+    @post("/two-factor/send-otp", takes_credentials=True, sends_mail=True, errors=(400, 401))
     async def send_otp(self, call: Call) -> Sent:
         """Send the user a one-time code; the code sent before it is void."""
         if not self._can_send:
