@@ -391,7 +391,27 @@ def test_a_list_of_addresses(world: World) -> None:
 def test_no_open_redirect(world: World, field: str, url: str) -> None:
     """A browser is sent to trusted places only."""
     answer = world.browser.post("/sign-in/social", {"provider": "acme", field: url})
-    assert (answer.status_code, answer.json()["code"]) == (403, "INVALID_CALLBACK_URL")
+    codes = {
+        "callbackURL": "INVALID_CALLBACK_URL",
+        "errorCallbackURL": "INVALID_ERROR_CALLBACK_URL",
+        "newUserCallbackURL": "INVALID_NEW_USER_CALLBACK_URL",
+    }
+    assert (answer.status_code, answer.json()["code"]) == (403, codes[field])
+
+
+@pytest.mark.parametrize("name", ["state", "redirect_uri", "code_challenge", "client_id", "scope"])
+def test_a_client_adds_nothing_of_ours(world: World, name: str) -> None:
+    """``additionalParams`` reach the provider; what the request itself says is not theirs to say
+    (a state or redirect URI of somebody else's making)."""
+    body = {"provider": "acme", "additionalParams": {"prompt": "login", "hd": "example.com"}}
+    url = world.browser.post("/sign-in/social", body).json()["url"]
+    query = parse_qs(urlsplit(url).query)
+    assert (query["prompt"], query["hd"]) == (["login"], ["example.com"])
+    answer = world.browser.post(
+        "/sign-in/social", {"provider": "acme", "additionalParams": {name: "x"}}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert "body.additionalParams" in answer.json()["message"]
 
 
 def test_nothing_is_reflected(world: World) -> None:
