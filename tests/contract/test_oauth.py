@@ -414,6 +414,22 @@ def test_a_client_adds_nothing_of_ours(world: World, name: str) -> None:
     assert "body.additionalParams" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["/native", "/api/auth"])
+def test_signing_in_again_is_fresh(
+    world_at: Callable[[str], World], make: Callable[..., World], path: str
+) -> None:
+    """`SESSION_NOT_FRESH` is never a dead end: who has a provider's account alone goes there once
+    more, on either wire."""
+    world = make() if path == "/native" else world_at(path)
+    assert world.sign_in() == "/"
+    world.site.clock.move(days=2)
+    stale = world.browser.post("/link-social", {"provider": "acme"})
+    assert (stale.status_code, stale.json()["code"]) == (403, "SESSION_NOT_FRESH")
+    world.fake.now = int(world.site.clock().timestamp())
+    assert world.sign_in() == "/"
+    assert world.browser.post("/link-social", {"provider": "acme"}).status_code == 200
+
+
 def test_nothing_is_reflected(world: World) -> None:
     """What comes by URL goes into no page and no redirection (the XSS of error pages)."""
     evil = "<script>alert(1)</script>"
