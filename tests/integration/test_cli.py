@@ -331,3 +331,35 @@ def test_the_first_admin(
         headers = {"Authorization": f"Bearer {answer.json()['token']}"}
         users = httpx.get(f"{url_in(printed)}/admin/list-users", headers=headers)
         assert users.json()["total"] == 2
+
+
+def test_purging_anonymous_users(tmp_path: Path) -> None:
+    """``users purge-anonymous`` deletes those whose sessions are over; without the plugin it says
+    that there are none to purge."""
+    (tmp_path / "mine.py").write_text(
+        "from better_auth import AuthConfig, BetterAuth\n"
+        "from better_auth.plugins import AnonymousPlugin\n"
+        f"config = AuthConfig({SECRET!r})\n"
+        "url = 'sqlite:///mine.db'\n"
+        "auth = BetterAuth(config, database=url, plugins=[AnonymousPlugin()])\n"
+        "bare = BetterAuth(config, database=url)\n"
+    )
+    script = """
+import asyncio, datetime
+from mine import auth
+
+async def work():
+    async with auth.lifespan():
+        user = await auth.users.create(name="", email=None, fields={"is_anonymous": True})
+        ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=8)
+        await auth.database.update(type(user), {"created_at": ago}, id=user.id)
+asyncio.run(work())
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=60)
+    purge = ("users", "purge-anonymous", "--app")
+    assert run(*purge, "mine:auth", cwd=tmp_path).stdout == "0 anonymous users deleted\n"
+    done = run(*purge, "mine:auth", "--days", "7", cwd=tmp_path)
+    assert done.stdout == "1 anonymous users deleted\n", done.stderr
+    bare = run(*purge, "mine:bare", cwd=tmp_path)
+    assert bare.returncode == 2
+    assert "AnonymousPlugin" in bare.stderr
