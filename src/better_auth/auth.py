@@ -28,7 +28,7 @@ from better_auth.http.app import AuthApp
 from better_auth.http.asgi import AsgiApp, AsgiHandler, Receive, Scope, Send, request_from
 from better_auth.http.call import Call, Context, VisitCall
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.guards import RateLimiter
+from better_auth.http.guards import RateLimiter, check_socket
 from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
@@ -196,11 +196,15 @@ class BetterAuth(Generic[UserT]):
         """A call with the headers of a request (or WebSocket) of another ASGI application.
 
         ``await call.principal()`` then says who is there, by the cookie of whichever wire is
-        served; ``call.cookies`` must reach the client.
+        served; ``call.cookies`` must reach the client. Raises ``Forbidden`` for a WebSocket that
+        another site's page opens with a user's cookies.
         """
+        request = request_from(scope)
+        if scope["type"] == "websocket" and not self.config.disable_csrf_check:
+            check_socket(request, self.context.origins)
         if len(self._wires) == 1:
-            return Call(self.context, request_from(scope), self.context.wire)
-        return VisitCall(self.context, request_from(scope), list(self._wires.values()))
+            return Call(self.context, request, self.context.wire)
+        return VisitCall(self.context, request, list(self._wires.values()))
 
     def app(self, *, wire: WireName, base_path: str) -> AsgiApp:
         """The same application at another path, in another look: an ASGI app to mount there.

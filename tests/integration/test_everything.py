@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -14,8 +15,9 @@ import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
+from better_auth import plugins
 from tests.example import ROOT, Example, example_command, example_environment, running_example
-from tests.support import COOKIE, PASSWORD, Browser, bearer
+from tests.support import COOKIE, PASSWORD, Browser, bearer, every_plugin
 
 
 @pytest.fixture
@@ -80,6 +82,86 @@ def test_everything(run: Callable[..., Example]) -> None:
         now_token = verified.json()["token"]
         browser.post("/revoke-session", {"token": now_token})
         assert client.get("/me", headers=bearer(now_token)).status_code == 401
+
+
+def test_every_plugin_is_there() -> None:
+    """ "FastAPI with every plugin there is (kept so as plugins come)"; and so are the tests'."""
+    there = [
+        name
+        for name in plugins.__all__
+        if isinstance(kind := getattr(plugins, name), type)
+        and issubclass(kind, plugins.Plugin)
+        and kind is not plugins.Plugin
+    ]
+    script = """
+from examples.everything import auth
+print(*(type(plugin).__name__ for plugin in auth.plugins))"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=example_environment(Path("/nowhere")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert sorted(there) == sorted(set(done.stdout.split()) - {"CorePlugin"})
+    assert sorted(there) == sorted(type(plugin).__name__ for plugin in every_plugin())
+
+
+@pytest.mark.parametrize("mount", ["/auth", "/api/auth"])
+def test_whatever_is_told_reaches_the_outbox(run: Callable[..., Example], mount: str) -> None:
+    """ "e-mails and one-time codes appended as JSON lines (`{"to", "kind", "code" or "url"}`)", of
+    every kind, on both wires; a link begins where the application was asked."""
+    example = run()
+    ada = "ada@example.com"
+
+    def told(kind: str, to: str = ada) -> str:
+        deadline = time.monotonic() + 10
+        while not (found := example.messages(kind)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (line,) = found
+        assert line["to"] == to
+        assert line.keys() in ({"to", "kind", "code"}, {"to", "kind", "url"})
+        content = line.get("code") or line["url"]
+        if "url" in line and kind in LINKS:
+            assert content.startswith(f"{example.origin}{mount}/")
+        return content
+
+    def posted(path: str, **body: object) -> httpx.Response:
+        answer = browser.post(path, body)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer
+
+    with closing(Browser(example.origin, mount)) as browser:
+        browser.sign_up()
+        told("welcome")
+        browser.get(told("verify-email"))
+        posted("/request-password-reset", email=ada)
+        token = urlsplit(told("reset-password")).path.rpartition("/")[2]
+        posted("/reset-password", newPassword="another long passphrase", token=token)
+        told("password-changed")
+        posted("/sign-in/magic-link", email=ada)
+        browser.get(told("magic-link"))
+        for kind in ("sign-in", "email-verification", "forget-password"):
+            posted("/email-otp/send-verification-otp", email=ada, type=kind)
+        told("verify-email-code")
+        told("reset-password-code")
+        posted("/sign-in/email-otp", email=ada, otp=told("sign-in-code"))
+        posted("/email-otp/request-email-change", newEmail="augusta@example.com")
+        told("change-email-code", to="augusta@example.com")
+        posted("/change-email", newEmail="lovelace@example.com")
+        browser.get(told("change-email", to="lovelace@example.com"))
+        told("email-changed")
+        posted("/organization/create", name="Acme", slug="acme")
+        posted("/organization/invite-member", email="bob@example.com", role="member")
+        told("invitation", to="bob@example.com")
+        posted("/two-factor/enable", password="another long passphrase")
+        posted("/two-factor/send-otp")
+        told("otp", to="lovelace@example.com")
+
+
+LINKS = {"verify-email", "reset-password", "magic-link", "change-email"}
 
 
 def test_mail_reaches_the_outbox(run: Callable[..., Example]) -> None:

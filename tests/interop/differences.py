@@ -99,6 +99,40 @@ DELIBERATE: dict[str, list[Difference]] = {
             "An address that is none is called INVALID_EMAIL everywhere.",
         ),
     ],
+    "other-address": [
+        Difference(
+            r"^ask for the same: error.code: 'EMAIL_IS_THE_SAME' \| 'absent'$",
+            "Every error has a code.",
+        ),
+    ],
+    "social": [
+        Difference(
+            r"^(by (apple|gitlab|google|microsoft|slack|twitch)|with more|link): "
+            r"data.nonce: True \| False$",
+            "An ID token is bound to its request by a nonce wherever the provider takes one.",
+        ),
+        Difference(
+            r"^by apple: data.response_type: 'code' \| 'code id_token'$",
+            "The ID token comes from the token endpoint alone.",
+        ),
+        Difference(
+            r"^by discord: data.(page: 'https://discord.com/oauth2/authorize' \|"
+            r"|parameters: .* \| .*'prompt')",
+            "The address Discord documents; whether to ask again is Discord's to say.",
+        ),
+        Difference(
+            r"^by gitlab: data.scope: \['email', 'openid', 'profile'\] \| \['read_user'\]$",
+            "GitLab is asked as the OpenID provider it is, not for its API.",
+        ),
+        Difference(
+            r"^back from nobody: data.1: 'oauth_provider_not_found' \| 'state_mismatch'$",
+            "Who is not configured is told as that.",
+        ),
+        Difference(
+            r"^by the provider's name: error.code: 'ACCOUNT_NOT_FOUND' \| 'VALIDATION_ERROR'$",
+            "One's account at a provider may be named by the provider as well.",
+        ),
+    ],
     "two-factor": [
         Difference(
             r"^(disable|disable what is not on|enable): data.token: '<opaque>' \| 'absent'$"

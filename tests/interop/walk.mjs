@@ -10,6 +10,7 @@ import { multiSessionClient, oneTimeTokenClient, usernameClient } from "better-a
 const [walk, origin] = process.argv.slice(2);
 const steps = [];
 let cookiesSet = [];
+let asked = [];
 
 /** A fetch with a cookie jar, as a browser on the application's own pages has. */
 function jar() {
@@ -19,6 +20,7 @@ function jar() {
     headers.set("origin", origin);
     if (cookies.size) headers.set("cookie", [...cookies].map((c) => c.join("=")).join("; "));
     const response = await fetch(url, { ...options, headers });
+    asked.push(`${options.method ?? "GET"} ${new URL(url).pathname}`);
     for (const line of response.headers.getSetCookie()) {
       const [pair, ...attributes] = line.split("; ");
       const [, name, value] = pair.match(/^([^=]*)=(.*)$/);
@@ -71,13 +73,16 @@ async function step(name, calling) {
     data: data ?? null,
     error: error && { status: error.status, code: error.code, hasMessage: Boolean(error.message) },
     cookies: cookiesSet,
+    asked,
   });
+  asked = [];
   return data;
 }
 
 /** Note anything else worth comparing. */
 function note(name, data) {
-  steps.push({ name, data, error: null, cookies: [] });
+  steps.push({ name, data, error: null, cookies: [], asked });
+  [asked, cookiesSet] = [[], []];
 }
 
 /** The next code (or token, or id) that was sent to an address. */

@@ -17,7 +17,7 @@ R = TypeVar("R", bound=Record)
 
 
 class SqlVerbs(Verbs):
-    """The verbs, on whatever connections the two methods below give."""
+    """The verbs, on whatever connections the three methods below give."""
 
     tables: dict[str, TableOf]
     is_alone = True
@@ -32,6 +32,11 @@ class SqlVerbs(Verbs):
         raise NotImplementedError
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For one statement, committed by itself."""
+        raise NotImplementedError
+
+    def changing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For several statements, committed together at the end."""
         raise NotImplementedError
 
     @again_after_deadlock
@@ -99,11 +104,13 @@ class SqlVerbs(Verbs):
         clauses = table.where(where)
         taken: list[Any] | None = None
         try:
-            async with translated_errors(self._backend), self.writing() as connection:
+            async with translated_errors(self._backend):
                 if self._backend.returns_deleted:
-                    taken = await self._take_returned(connection, table, clauses, limit)
+                    async with self.writing() as connection:
+                        taken = await self._take_returned(connection, table, clauses, limit)
                 else:
-                    taken = await self._take_locked(connection, table, clauses, limit)
+                    async with self.changing() as connection:
+                        taken = await self._take_locked(connection, table, clauses, limit)
             return taken
         finally:
             if taken is None:
@@ -167,4 +174,4 @@ class TransactionVerbs(SqlVerbs):
     async def _same_connection(self) -> AsyncIterator[AsyncConnection]:
         yield self._connection
 
-    reading = writing = _same_connection
+    reading = writing = changing = _same_connection

@@ -32,7 +32,7 @@ from better_auth.events import (
     SessionUpdated,
     SessionUpdating,
 )
-from better_auth.models import Principal, Record, Session, User, Verification, impersonator
+from better_auth.models import Found, Principal, Record, Session, User, Verification, impersonator
 from better_auth.sessions.making import Client, SessionMaker
 from better_auth.sessions.purge import purge
 from better_auth.sessions.tokens import TokenVault, new_token
@@ -150,9 +150,10 @@ class SessionManager:
         for key in keys:
             found = await self._database.session_with_user(key)
             if found is not None:
-                principal = self._admitted(*found, token, now)
-                if refresh and principal is not None and self._has_aged(found[0], now):
-                    principal = await self._refresh(*found, now)
+                if found.session.expires_at > now:
+                    principal = self._holder(found, token)
+                if refresh and principal is not None and self._has_aged(found.session, now):
+                    principal = await self._refresh(found.session, found.user, now)
                 break
         for seen in self._watchers:
             seen(principal)
@@ -169,27 +170,25 @@ class SessionManager:
         for key in keys:
             found = self._database.at_hand(key)
             if found is not None:
-                now = self._clock()
-                if self._has_aged(found[0], now):
+                principal = self._holder(found, token)
+                if principal is None or self._clock() >= found.holds_until:
                     break  # what the database holds decides, whatever is in memory
-                principal = self._admitted(*found, token, now)
-                if principal is not None:
-                    for seen in self._watchers:
-                        seen(principal)
+                for seen in self._watchers:
+                    seen(principal)
                 return principal
         return None
 
-    def _admitted(
-        self, session: Session, user: User, token: str, now: datetime
-    ) -> Principal | None:
-        """Whoever came with ``token`` as the holder of ``session``, if it counts."""
-        if session.expires_at <= now:
-            return None
+    def _holder(self, found: Found, token: str) -> Principal | None:
+        """Whoever came with ``token`` as the holder of the session ``found``, if it counts."""
+        if found.holder is None:
+            session = found.session
+            session.__dict__["token"] = token  # it is found by this token only
+            found.holder = Principal(session, found.user, False, self)
+            found.holds_until = session.expires_at - self._aged_before_end(session)
         for is_barred in self._bars:
-            if is_barred(user):
+            if is_barred(found.user):
                 return None
-        session.__dict__["token"] = token  # whoever shares this record came with the same token
-        return Principal(session, user, False, self)
+        return found.holder
 
     def principal(self, session: Session, user: User) -> Principal:
         """Who holds ``session``, for those who have just made or changed it."""
@@ -201,8 +200,11 @@ class SessionManager:
 
     def _has_aged(self, session: Session, now: datetime) -> bool:
         """Whether ``session`` has expired or its refresh is due."""
-        left = session.expires_at - now
-        return left <= (self._refresh_when_left if session.remember else _NOTHING)
+        return session.expires_at - now <= self._aged_before_end(session)
+
+    def _aged_before_end(self, session: Session) -> timedelta:
+        """How long before its end ``session`` is due for a refresh."""
+        return self._refresh_when_left if session.remember else _NOTHING
 
     def needs_refresh(self, session: Session) -> bool:
         """Whether resolving ``session`` would extend it now."""
@@ -244,8 +246,8 @@ class SessionManager:
             return Principal(session, user, True, self)
         for key in self.tokens.keys(session.token):
             found = await self._database.session_with_user(key)
-            if found is not None and found[0].expires_at > now:
-                return self.principal(found[0].revised(token=session.token), found[1])
+            if found is not None and found.session.expires_at > now:
+                return self.principal(found.session.revised(token=session.token), found.user)
         return None
 
     def is_fresh(self, session: Session) -> bool:
