@@ -253,6 +253,19 @@ def test_change_of_address(box: Mailbox) -> None:
     assert browser.get(box.link("change-email")).headers["location"] == "/done?error=INVALID_TOKEN"
 
 
+def test_a_change_of_address_asked_for_before_something_happened_is_void(box: Mailbox) -> None:
+    """Who was in with a stolen password and asked for another address does not get it after the
+    password was changed."""
+    user = box.user()
+    assert box.browser(user).post("/change-email", {"newEmail": NEW}).status_code == 200
+    link = box.link("change-email")
+    change = {"currentPassword": PASSWORD, "newPassword": "another " + PASSWORD}
+    assert box.browser(user).post("/change-password", change).status_code == 200
+    followed = box.browser().get(link)
+    assert (followed.status_code, followed.json()["code"]) == (401, "INVALID_TOKEN")
+    assert box.found(user).email == user.email
+
+
 def test_a_change_of_address_without_a_page(box: Mailbox) -> None:
     """Without `callbackURL` the answer is `{status, user}`; no session is needed to follow."""
     user = box.user()

@@ -522,6 +522,8 @@ def test_an_id_token_handed_in(make: Callable[..., World]) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "ID_TOKEN_NOT_SUPPORTED")
     answer = world.site.client().post("/sign-in/social", json={"provider": "nobody"})
     assert (answer.status_code, answer.json()["code"]) == (404, "PROVIDER_NOT_FOUND")
+    world.fake.claims = {"aud": "ios-app"}  # by a code, only what is for this client counts
+    assert world.sign_in() == "/?error=invalid_id_token"
 
 
 def test_a_link_with_an_id_token(world: World) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from better_auth import ConfigurationError, Verification
 from better_auth.plugins import (
+    AdminPlugin,
+    AnonymousPlugin,
     EmailPasswordPlugin,
     MultiSessionPlugin,
     OneTimeTokenPlugin,
@@ -170,3 +172,27 @@ def test_with_several_accounts(site_with: MakeSite) -> None:
     browser = site.browser()
     browser.post("/one-time-token/verify", {"token": token})
     assert len(browser.get("/multi-session/list-device-sessions").json()) == 1
+
+
+def test_an_impersonation_carried_elsewhere_is_not_kept(site_with: MakeSite) -> None:
+    """What an admin is for an hour does not become one of a browser's accounts."""
+    site = site_with(plugins=[*plugins(), MultiSessionPlugin(), AdminPlugin()])
+    admin, user = site.user("admin@example.com"), site.user()
+    lent = site.session(user, fields={"impersonated_by": admin.id}, lifetime=timedelta(hours=1))
+    browser = site.browser()
+    answer = browser.post("/one-time-token/verify", {"token": generate(site, lent.token)})
+    assert answer.json()["session"]["impersonatedBy"] == admin.id
+    assert browser.get("/get-session").status_code == 200
+    assert browser.get("/multi-session/list-device-sessions").json() == []
+
+
+def test_a_session_taken_up_is_no_sign_in(site_with: MakeSite) -> None:
+    """Nobody is led, by a token of somebody else's session, to hand them what an anonymous user
+    has: only who signs in takes over."""
+    site = site_with(plugins=[*plugins(), AnonymousPlugin()])
+    browser = site.browser()
+    anonymous = browser.post("/sign-in/anonymous").json()
+    token = generate(site, site.session(site.user()).token)
+    assert browser.post("/one-time-token/verify", {"token": token}).status_code == 200
+    left = site.client().get("/get-session", headers=bearer(anonymous["token"]))
+    assert left.json()["user"]["isAnonymous"] is True

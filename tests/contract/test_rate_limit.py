@@ -7,7 +7,7 @@ import pytest
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.messages import AuthRequest
 from tests.conftest import Site
-from tests.support import PASSWORD, every_plugin, make_config
+from tests.support import PASSWORD, every_plugin, make_auth, make_config
 
 DATABASES = ["sqlite"]
 """No database has a say in this."""
@@ -121,3 +121,45 @@ def test_address_in_the_session(site_with: MakeSite) -> None:
     browser.http.headers["X-Forwarded-For"] = "6.6.6.6, 203.0.113.7"
     browser.sign_up()
     assert browser.get("/get-session").json()["session"]["ipAddress"] == "203.0.113.7"
+
+
+SECRETS = {"password", "current_password", "code", "otp", "token", "id_token"}
+"""What bodies call that which opens something."""
+
+OPEN_TO_ALL = {
+    "/is-username-available",  # asks for nothing, tells nothing secret
+    "/multi-session/set-active",  # what it takes are the browser's own cookies
+    "/callback/{provider}",  # does nothing
+    "/revoke-session",  # the caller's own session's token, which opens nothing it ends
+}
+
+
+def test_whatever_takes_a_secret_has_the_tighter_limit() -> None:
+    """Sign-in, sign-up and whatever else may be guessed at: of all plugins' endpoints, none that
+    anybody may ask, or that takes a secret, has the general limit alone; so a new one must say."""
+    auth = make_auth(plugins=every_plugin())
+    loose = set()
+    for endpoint in (e for plugin in auth.plugins for e in plugin.endpoints()):
+        route, body = endpoint.route, endpoint.body
+        takes_secret = body is not None and SECRETS & body.model_fields.keys()
+        is_open = route.method == "POST" and (route.access == "public" or takes_secret)
+        if is_open and not route.path.startswith("/admin/") and not route.takes_credentials:
+            loose.add(route.path)
+    assert loose == OPEN_TO_ALL | {"/link-social"}, "an ID token that is signed guesses nothing"
+
+
+def test_whatever_writes_to_an_address_of_ones_choice_has_the_limit_of_mail() -> None:
+    """An endpoint whose body names an address and that sends something to it says so."""
+    auth = make_auth(plugins=every_plugin())
+    sending = {e.route.path for p in auth.plugins for e in p.endpoints() if e.route.sends_mail}
+    assert sending == {
+        "/two-factor/send-otp",
+        "/request-password-reset",
+        "/send-verification-email",
+        "/change-email",
+        "/sign-in/magic-link",
+        "/email-otp/send-verification-otp",
+        "/email-otp/request-password-reset",
+        "/forget-password/email-otp",
+        "/email-otp/request-email-change",
+    }

@@ -192,6 +192,20 @@ def test_delete_user_with_the_token_of_the_mail(site_with: MakeSite) -> None:
     assert answer.json() == {"success": True, "message": "User deleted"}
 
 
+def test_a_deletion_asked_for_before_something_happened_is_void(site_with: MakeSite) -> None:
+    """After the password was changed it must be asked for again."""
+    box = mailbox(site_with, users=UserManagementPlugin(confirm_deletion=True))
+    user = box.user()
+    browser = box.browser(user)
+    assert browser.post("/delete-user", {}).status_code == 200
+    link = box.link("delete-account")
+    change = {"currentPassword": PASSWORD, "newPassword": "another " + PASSWORD}
+    assert browser.post("/change-password", change).status_code == 200
+    followed = browser.get(link)
+    assert (followed.status_code, followed.json()["code"]) == (404, "INVALID_TOKEN")
+    assert box.found(user)
+
+
 def test_asking_for_deletion_floods_nobody(site_with: MakeSite) -> None:
     """At most five links in 15 minutes, to whoever has a session or has stolen one."""
     box = mailbox(site_with, users=UserManagementPlugin(confirm_deletion=True))
