@@ -239,6 +239,32 @@ def test_operating(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout.strip()
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_logs_without_secrets(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], log_format: str
+) -> None:
+    """ "Structured logs without secrets": each request is a line (`--access-log`), an object of
+    JSON where wanted, and the token of a link that was followed is in none."""
+    process, printed = start("--access-log", "--log-format", log_format)
+    with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
+        for base in (url_in(printed), url_in(printed).replace("/auth", "/api/auth")):
+            client.get(f"{base}/reset-password/a-secret-token?callbackURL=/page")
+            client.get(f"{base}/verify-email?token=a-secret-token")
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    logged = process.stdout.read()
+    assert "a-secret-token" not in logged
+    lines = [line for line in logged.splitlines() if "reset-password" in line]
+    assert len(lines) == 2
+    if log_format == "json":
+        objects = [json.loads(line) for line in lines]
+        assert {one["path"] for one in objects} == {
+            "/auth/reset-password/{token}",
+            "/api/auth/reset-password/{token}",
+        }
+        assert {(one["logger"], one["method"]) for one in objects} == {("uvicorn.access", "GET")}
+
+
 def test_purging_shows_how_far_it_is(tmp_path: Path) -> None:
     """ "`sessions list|revoke|purge` (progress bar)": on a terminal; what is live stays."""
     run("users", "create", "--email", "ada@example.com", "--name", "Ada", cwd=tmp_path)

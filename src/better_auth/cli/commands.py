@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -22,6 +22,9 @@ app = typer.Typer(
 app.add_typer(audit.app, name="audit")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(users.app, name="users")
+
+
+LogFormat: TypeAlias = Literal["text", "json"]
 
 
 @app.command()
@@ -43,6 +46,7 @@ def serve(
         typer.Option(metavar="PATH", help="Where the JavaScript client is served; '': nowhere."),
     ] = None,
     access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How logs look.")] = "text",
 ) -> None:
     """Serve the endpoints, by default on http://localhost:3000/auth."""
     from better_auth.cli.serving import run  # uvicorn, which no other command needs
@@ -54,7 +58,7 @@ def serve(
         mode=mode,
         javascript_path=javascript_path,
     )
-    run(host, port, workers, access_log)
+    run(host, port, workers, access_log, log_format)
 
 
 @app.command()
