@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from fastapi import FastAPI, WebSocket
+from fastapi.staticfiles import StaticFiles
 
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.development import development_secret
@@ -164,3 +165,7 @@ async def ws(socket: WebSocket, session: CurrentSession) -> None:
     async with closing_on_revocation(socket, session):
         async for text in socket.iter_text():
             await socket.send_text(text)
+
+
+if page := os.environ.get("PAGE"):
+    app.mount("/", StaticFiles(directory=page, html=True))

@@ -28,7 +28,7 @@ from better_auth.http.app import AuthApp
 from better_auth.http.asgi import AsgiApp, AsgiHandler, Receive, Scope, Send, request_from
 from better_auth.http.call import Call, Context, VisitCall
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.guards import RateLimiter
+from better_auth.http.guards import RateLimiter, check_socket
 from better_auth.http.messages import AuthRequest, Header
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
@@ -37,6 +37,7 @@ from better_auth.http.wire import Wire
 from better_auth.mail import Mailer, MailProvider
 from better_auth.models import (
     Account,
+    Principal,
     Record,
     Session,
     User,
@@ -181,15 +182,29 @@ class BetterAuth(Generic[UserT]):
         peer = (ip_address, 1) if ip_address is not None else None
         return Call(self.context, AuthRequest(headers=headers, peer=peer), self.context.wire)
 
+    def at_hand(self, headers: Sequence[Header]) -> Principal | None:
+        """Who presents ``headers``, of a request to another ASGI application, where that is known
+        without waiting. None says nothing: ask a call made by :meth:`call_from`."""
+        request = AuthRequest(headers=headers)
+        for wire in self._wires.values():
+            credential = wire.credential(request)
+            if credential is not None:  # the first one counts, and those after it only without it
+                return self.sessions.at_hand(credential.token)
+        return None
+
     def call_from(self, scope: Scope) -> Call:
         """A call with the headers of a request (or WebSocket) of another ASGI application.
 
         ``await call.principal()`` then says who is there, by the cookie of whichever wire is
-        served; ``call.cookies`` must reach the client.
+        served; ``call.cookies`` must reach the client. Raises ``Forbidden`` for a WebSocket that
+        another site's page opens with a user's cookies.
         """
+        request = request_from(scope)
+        if scope["type"] == "websocket" and not self.config.disable_csrf_check:
+            check_socket(request, self.context.origins)
         if len(self._wires) == 1:
-            return Call(self.context, request_from(scope), self.context.wire)
-        return VisitCall(self.context, request_from(scope), list(self._wires.values()))
+            return Call(self.context, request, self.context.wire)
+        return VisitCall(self.context, request, list(self._wires.values()))
 
     def app(self, *, wire: WireName, base_path: str) -> AsgiApp:
         """The same application at another path, in another look: an ASGI app to mount there.

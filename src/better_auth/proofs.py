@@ -195,6 +195,11 @@ class Proofs:
             except UniqueViolation:
                 continue  # somebody else counted first: look again
 
+    async def pay_to_send(self, purpose: str, subject: str) -> None:
+        """The same where whoever asks may know: raises ``TooManyRequests``."""
+        if not await self.may_send(purpose, subject):
+            raise TooManyRequests(int(ATTEMPTS_WINDOW.total_seconds()))
+
     async def _pay(self, purpose: str, subject: str, limit: int) -> tuple[Verification, _Stored]:
         """Count one attempt, and return what to check the code against."""
         while True:

@@ -286,7 +286,8 @@ class UserManager:
         if others:
             await self._events.emit(AccountsDeleted(user.id, others))
         await self._events.emit(EmailVerified(user))
-        return user
+        # What else of the impostor's ended, a second factor, is in the row alone.
+        return await self.find(user.id) or user
 
     async def _claimed(self, user: User) -> User:
         """``user`` as they are, whose address was proven before."""

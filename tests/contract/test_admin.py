@@ -399,12 +399,41 @@ def test_no_way_back_to_what_no_longer_stands(office: Office, end: str) -> None:
     else:
         site.run(site.auth.users.delete(admin))
     stopped = browser.post("/admin/stop-impersonating")
-    if end in ("demoted", "removed"):
+    if end in ("revoked", "demoted", "removed"):
         assert stopped.status_code == 401, "the impersonation ended with the admin"
     else:
         assert stopped.json() == {"session": None, "user": None}
     assert browser.get("/get-session").status_code == 401
     assert office.status(impersonated) == 401
+
+
+@pytest.mark.parametrize("by", ["sign-out", "revoke-other-sessions", "revoke-user-sessions"])
+def test_an_impersonation_ends_with_the_session_it_was_begun_with(office: Office, by: str) -> None:
+    """Whoever stole an admin's session and is somebody else by it is out when it is revoked; what
+    was begun with another session of that admin's stays."""
+    stolen = str(office.site.browser().sign_in().json()["token"])
+    token = office.impersonate(token=stolen).json()["session"]["token"]
+    other = office.impersonate().json()["session"]["token"]
+    client = office.site.client()
+    if by == "revoke-user-sessions":
+        assert office.post(by, {"userId": office.ada["id"]}).status_code == 200
+    else:
+        headers = bearer(stolen if by == "sign-out" else office.admin_token)
+        assert client.post(f"/{by}", headers=headers).status_code == 200
+    assert office.status(stolen) == office.status(token) == 401
+    assert office.status(other) == (401 if by == "revoke-user-sessions" else 200)
+
+
+def test_signing_out_while_impersonating_leaves_no_admin_behind(office: Office) -> None:
+    """The browser is nobody then: its admin's token, kept in a cookie for the way back, neither
+    stays there nor opens anything; other sessions of the admin stay."""
+    browser, elsewhere = office.admin_browser, str(office.site.browser().sign_in().json()["token"])
+    browser.post("/admin/impersonate-user", {"userId": office.bob["id"]})
+    impersonated = str(browser.http.cookies[COOKIE])
+    assert browser.post("/sign-out").status_code == 200
+    assert not list(browser.http.cookies)
+    assert office.status(impersonated) == office.status(office.admin_token) == 401
+    assert office.status(elsewhere) == office.status(office.bob_token) == 200
 
 
 def test_impersonation_is_hidden_and_hides(office: Office) -> None:

@@ -158,6 +158,24 @@ def test_impersonations_show_where_they_are_listed(site_with: MakeSite, shown: b
     assert types >= {"user.created", "session.created"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/two-factor/enable",
+        "/two-factor/disable",
+        "/two-factor/get-totp-uri",
+        "/two-factor/generate-backup-codes",
+        "/delete-user",
+    ],
+)
+def test_passwords_tried_with_a_stolen_session(audited: Audited, path: str) -> None:
+    """Wherever a session's holder is asked for the password, a wrong one shows in the trail."""
+    headers = bearer(audited.bob_token)
+    answer = audited.site.client().post(path, json={"password": "wrong"}, headers=headers)
+    assert answer.status_code == 400
+    assert kinds([audited.last(audited.bob)]) == ["sign_in.failed password: wrong password"]
+
+
 def test_nobody(site_with: MakeSite) -> None:
     """A failed sign-in of nobody is noted, without the address that was tried."""
     site = site_with(plugins=every_plugin())

@@ -37,6 +37,8 @@ RAW = {
     "null": b"null",
     "string": b'"x"',
     "NaN": b'{"email": NaN}',
+    "a number beyond all others": b'{"email": 1e999}',
+    "and below": b'{"else": [-1e999]}',
     "duplicate keys": b'{"email": "a@b.c", "email": "d@e.f", "password": "p", "token": "t"}',
     "invalid UTF-8": b'{"email": "\xff\xfe"}',
     "UTF-16": '{"email": "a"}'.encode("utf-16"),

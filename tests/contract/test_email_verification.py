@@ -214,6 +214,15 @@ def test_sign_up_tells_nobody_who_has_an_account(site_with: MakeSite) -> None:
     assert box.browser().sign_in().status_code == 200
 
 
+def test_signing_up_again_floods_nobody(site_with: MakeSite) -> None:
+    """The owner of an address is told at most five times in 15 minutes, whoever signs up."""
+    box = strict(site_with)
+    box.user()
+    for _ in range(7):
+        assert box.browser().sign_up().status_code == 200
+    assert len(box.of("email-taken")) == 5
+
+
 def test_without_verification_a_taken_address_is_said(box: Mailbox) -> None:
     """422 `USER_ALREADY_EXISTS` where signing up signs in, which shows it anyway."""
     box.user()

@@ -84,6 +84,70 @@ Some are tried elsewhere already (``test_the_table`` sees to it that those tests
     an impersonator given the user's tokens          contract/test_admin::test_impersonation_is_hidden_and_hides
     an organization set active by no member          contract/test_organization::test_membership_is_checked
     an invitation for anybody                        contract/test_organization::test_invitation_serves_only_the_invited
+    cookies of other accounts believed unsigned      contract/test_multi_session::test_forged_cookies_end_nothing
+    the body's token believed beside any cookie      contract/test_multi_session::test_what_the_body_claims_moves_nothing
+    a token under another account's cookie           contract/test_multi_session::test_a_token_under_another_name_proves_nothing
+    fields of the session for anybody to set         contract/test_user_management::test_update_session_sets_nothing_else
+    a session that ended given its cookie again      contract/test_user_management::test_update_session_of_one_that_has_ended
+    sessions in Redis that outlive their user        contract/test_redis::test_nothing_outlives_its_user
+    a session revoked brought back from Redis        contract/test_redis::test_a_copy_made_too_late
+    keys in Redis without an end                     contract/test_redis::test_no_key_without_an_end
+    a list in Redis that is not what there is        contract/test_redis::test_the_list_is_what_there_is
+    permissions and bans in a memory                 contract/test_redis::test_a_changed_user_in_every_memory
+    a code guessed by many at once                   contract/test_email_otp::test_three_attempts
+    a code used twice by a race                      contract/test_email_otp::test_once
+    a code for one purpose that serves another       contract/test_email_otp::test_bound_to_address_and_purpose
+    a link used up by another door                   contract/test_password_management::test_what_is_for_one_door_opens_no_other
+    a reset link used twice by a race                contract/test_password_management::test_of_many_resets_with_one_link_one_succeeds
+    sessions that survive a reset                    contract/test_password_management::test_a_forgotten_password
+    links that survive what happened since           contract/test_password_management::test_a_link_asked_for_before_a_change_is_void
+    a reset for one whose address is known           contract/test_password_management::test_nobody_learns_who_has_an_account
+    the Host of a request in links                   contract/test_password_management::test_links_lead_to_no_host_that_somebody_made_up
+    a reset that sends its token to anybody's page   contract/test_password_management::test_redirects_go_nowhere_else
+    a password changed without the old one           contract/test_password_management::test_change_password_refuses
+    a first password without a fresh session         contract/test_password_management::test_set_password
+    a sign-in that outlives its password             contract/test_password_in_flight::test_the_session_ends_with_the_others
+    a magic link used twice by a race                contract/test_magic_link::test_once_under_concurrency
+    a magic link without the second factor           contract/test_magic_link::test_the_second_factor
+    what was made before the address was proven      contract/test_magic_link::test_pre_hijack
+    the same, by a code                              contract/test_email_otp::test_pre_hijack
+    the same, by a provider                          integration/test_oauth::test_nobody_keeps_what_they_made_before
+    the second factor of who was there before        contract/test_magic_link::test_no_factor_of_an_impostor
+    a code from the mail without the second factor   contract/test_email_otp::test_the_second_factor
+    sign-in mail asked for from another site         contract/test_magic_link::test_from_another_site
+    the same for codes                               contract/test_email_otp::test_from_another_site
+    mail without end                                 contract/test_magic_link::test_an_address_is_not_flooded
+    the same by second factors                       contract/test_two_factor::test_codes_flood_nobody
+    the same by invitations                          contract/test_organization::test_an_address_is_not_flooded_with_invitations
+    a verification link that signs in again          contract/test_email_verification::test_following_may_sign_in
+    the same past the second factor                  contract/test_email_verification::test_following_does_not_pass_by_a_second_factor
+    sessions of before the first proof               contract/test_email_verification::test_sessions_from_before_the_first_proof_end
+    an address lost by a typing mistake              contract/test_email_verification::test_change_of_address
+    who waits for a verification                     contract/test_email_verification::test_nobody_learns_whose_address_waits
+    a user deleted without a word                    contract/test_user_management::test_delete_user_with_a_password
+    an impersonator who deletes or changes the user  contract/test_user_management::test_an_impersonator_changes_nothing_of_that
+    the last way in unlinked by a race               contract/test_user_management::test_of_two_unlinked_at_once_one_stays
+    a one-time token used twice by a race            contract/test_one_time_token::test_once_under_concurrency
+    a cookie set before the token was looked at      contract/test_one_time_token::test_a_session_that_is_over
+    unsigned Bearer where signed ones are wanted     contract/test_bearer_plugin::test_raw_and_signed
+    a state of another browser                       integration/test_oauth::test_a_state_is_this_browsers
+    a state of another provider                      integration/test_oauth::test_a_state_is_one_providers
+    a state used twice by a race                     integration/test_oauth_races::test_a_state_is_good_once
+    a code injected into another's sign-in           integration/test_oauth::test_code_injection
+    the answer of another issuer                     integration/test_oauth::test_another_issuer_answers
+    linked by an address nobody proved               integration/test_oauth::test_an_existing_address
+    addresses that look alike                        contract/test_oauth::test_look_alike_addresses
+    refresh tokens used twice by a race              integration/test_oauth_races::test_tokens_are_refreshed_once
+    providers' tokens in the clear                   integration/test_oauth_races::test_nothing_usable_is_stored
+    an error of a URL shown on a page                contract/test_oauth::test_nothing_is_reflected
+    a username that is unknown, told by its time     contract/test_username::test_in_the_same_time
+    an unverified address let in by a username       contract/test_username::test_an_unverified_address
+    an impersonation left behind by sign-out         contract/test_admin::test_signing_out_while_impersonating_leaves_no_admin_behind
+    an impersonation that outlives a stolen session  contract/test_admin::test_an_impersonation_ends_with_the_session_it_was_begun_with
+    an invitation read by those below its role       contract/test_organization::test_an_invitation_lifts_nobody_above_their_role
+    a WebSocket opened by another site               integration/test_frameworks::test_websocket_of_another_site
+    CORS for everybody, credentials included         contract/test_csrf::test_cors_is_never_for_everybody
+    numbers that answers cannot hold                 contract/test_organization::test_metadata_are_written_as_they_were_read
 """  # noqa: E501
 
 import asyncio

@@ -267,13 +267,13 @@ def test_no_sign_up(make: Callable[..., Mailing]) -> None:
     assert answer.headers["location"] == "/home?error=new_user_signup_disabled"
 
 
-def enrolled(mailing: Mailing) -> pyotp.TOTP:
+def enrolled(mailing: Mailing, *, email_verified: bool = True) -> pyotp.TOTP:
     """Ada, with two-factor on and her address verified."""
     browser = mailing.site.browser()
     browser.sign_up()
     user = mailing.site.run(mailing.site.auth.users.find_by_email("ada@example.com"))
     assert user is not None
-    mailing.site.run(mailing.site.auth.users.update(user, {"email_verified": True}))
+    mailing.site.run(mailing.site.auth.users.update(user, {"email_verified": email_verified}))
     uri = browser.post("/two-factor/enable", {"password": PASSWORD}).json()["totpURI"]
     totp = pyotp.TOTP(uri.partition("secret=")[2].partition("&")[0])
     code = totp.at(mailing.site.clock())
@@ -296,6 +296,17 @@ def test_the_second_factor(make: Callable[..., Mailing]) -> None:
     code = totp.at(mailing.site.clock())
     assert browser.post("/two-factor/verify-totp", {"code": code}).status_code == 200
     assert browser.get("/get-session").status_code == 200
+
+
+def test_no_factor_of_an_impostor(make: Callable[..., Mailing]) -> None:
+    """The first proof of an address ends the second factor of whoever was there before, so that
+    its owner is not asked for it."""
+    mailing = make(TwoFactorPlugin())
+    enrolled(mailing, email_verified=False)
+    answer = mailing.verify(mailing.token())
+    assert answer.json()["user"]["twoFactorEnabled"] is False
+    own = bearer(answer.json()["token"])
+    assert mailing.site.client().get("/get-session", headers=own).status_code == 200
 
 
 def test_skipping_the_second_factor(make: Callable[..., Mailing]) -> None:

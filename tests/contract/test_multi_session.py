@@ -250,6 +250,16 @@ def test_not_remembered(site: Site) -> None:
     assert all("max-age" in cookie for cookie in remembered)
 
 
+@pytest.mark.parametrize("wire", ["native", "javascript"])
+def test_plugins_cookies_are_no_scripts(site_with: MakeSite, wire: str) -> None:
+    """``cookie_http_only=False`` is about the session's cookie alone: those of other accounts, of
+    trusted devices and of the way back from an impersonation stay out of scripts' reach."""
+    site = site_with(plugins=plugins(), wire=wire, session={"cookie_http_only": False})
+    kept = {c["name"]: "httponly" in c for c in set_cookies(site.browser().sign_up())}
+    assert sorted(kept.values()) == [False, True]
+    assert all(kept[name] for name in kept if PREFIX in name)
+
+
 def test_an_impersonation_is_not_kept(site_with: MakeSite) -> None:
     """An admin who impersonates somebody keeps their own account, and theirs alone."""
     site = site_with(plugins=[*plugins(), AdminPlugin()])

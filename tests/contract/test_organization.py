@@ -104,6 +104,19 @@ def test_create(people: People) -> None:
     assert ada.active() == answer["id"] != kept
 
 
+def test_metadata_are_written_as_they_were_read(people: People) -> None:
+    """What is stored of an application's own can always be answered as JSON again: numbers that no
+    JSON can hold are refused, on every database alike."""
+    ada, _, _ = people
+    body = b'{"name":"A","slug":"a","metadata":{"n":1e999}}'
+    headers = bearer(ada.token) | {"Content-Type": "application/json"}
+    answer = ada.site.client().post("/organization/create", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_JSON")
+    metadata = {"n": 1e308, "i": 2**70, "t": "\u00e9\U0001f600", "deep": [[[{}]]]}
+    assert ada.create("b", metadata=metadata)
+    assert ada.get("get-organization").json()["metadata"] == metadata
+
+
 def test_set_active_is_for_this_session_alone(people: People) -> None:
     """ "activeOrganizationId: Active organization ID" of one session; null clears it."""
     ada, _, _ = people
@@ -308,6 +321,26 @@ def test_invitation_serves_only_the_invited(people: People) -> None:
     assert ada.post("invite-member", email="bob@example.com").status_code == 400
 
 
+def test_an_invitation_lifts_nobody_above_their_role(people: People) -> None:
+    """Whoever knows an invitation's id and signs up with its address is let in, so nobody is
+    shown, or may replace or take back, one to a role above their own."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    bob.join(ada, organization_id, "admin")
+    invite = {"email": "dee@example.com", "role": "owner", "organizationId": organization_id}
+    invitation = ada.post("invite-member", **invite).json()
+    pending = [invitation["id"]]
+    for person, expected in ((ada, pending), (bob, [])):
+        listed = person.get("list-invitations", organizationId=organization_id).json()
+        assert [i["id"] for i in listed if i["status"] == "pending"] == expected
+        full = person.get("get-full-organization", organizationId=organization_id).json()
+        assert [i["id"] for i in full["invitations"]] == expected
+    again = {**invite, "role": "member", "resend": True}
+    assert bob.post("invite-member", **again).status_code == 403
+    assert bob.post("cancel-invitation", invitationId=invitation["id"]).status_code == 403
+    assert ada.post("cancel-invitation", invitationId=invitation["id"]).status_code == 200
+
+
 def test_invitation_ends(people: People) -> None:
     """Expired, rejected or canceled, it serves nobody."""
     ada, bob, _ = people
@@ -354,6 +387,31 @@ def test_one_invitation_accepted_at_once(people: People) -> None:
     assert statuses.count(200) == 1
     assert set(statuses) == {200, 400}
     assert len(ada.site.run(ada.site.auth.database.find(Member))) == 2
+
+
+def test_an_address_is_not_flooded_with_invitations(
+    people_with: Callable[..., People],
+) -> None:
+    """At most five letters in 15 minutes to one address, however many organizations invite it."""
+    sent: list[str] = []
+
+    async def send(invitation: Invitation, organization: Organization, by: User) -> None:
+        sent.append(invitation.email)
+
+    ada, bob, _ = people_with(send_invitation=send)
+    statuses = []
+    for number in range(4):
+        for person in (ada, bob):
+            person.create(f"{person.user.id[:8]}-{number}")
+            answer = person.post("invite-member", email="victim@example.com")
+            statuses.append(answer.status_code)
+    assert statuses == [200] * 5 + [429] * 3
+    assert sent == ["victim@example.com"] * 5
+    assert answer.headers["retry-after"] == "900"
+    assert ada.post("invite-member", email="other@example.com").status_code == 200
+    ada.site.clock.move(minutes=15)
+    again = ada.post("invite-member", email="victim@example.com", resend=True)
+    assert again.status_code == 200
 
 
 def test_limits(people_with: Callable[..., People]) -> None:

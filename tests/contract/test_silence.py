@@ -52,6 +52,11 @@ class Broken(Plugin):
         listed = await self.context.sessions.list_for(caller.user.id, current=caller.session)
         raise RuntimeError(f"nobody foresaw this: {call}, {caller}, {listed}, {self.context}")
 
+    @get("/broken/{token}")
+    async def broken_link(self, call: Call) -> Nothing:
+        """Fail, asked by a link."""
+        raise RuntimeError("nobody foresaw this")
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -156,6 +161,15 @@ def test_the_log_of_a_failure(site: Site, path: Path, caplog: pytest.LogCaptureF
     text = written(caplog.records)
     assert "nobody foresaw this" in text
     check_silent(text, secrets)
+
+
+def test_the_log_of_a_failing_link(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a path holds a link's token, as `/reset-password/{token}` does, its failure is logged
+    without."""
+    assert site.browser().get(f"/broken/{NEVER_ISSUED}").status_code == 500
+    text = written(caplog.records)
+    assert "GET /broken/{token} failed" in text
+    check_silent(text, set())
 
 
 def test_the_log_of_a_failing_handler(

@@ -209,6 +209,22 @@ def test_otp_is_for_one_sign_in_and_three_minutes(guarded: Guarded) -> None:
     assert (late.status_code, late.json()["code"]) == (400, "OTP_HAS_EXPIRED")
 
 
+def test_codes_flood_nobody(guarded: Guarded) -> None:
+    """Who knows a password makes the application write to its user five times in 15 minutes,
+    over all sign-ins, and no more."""
+    sent = len(guarded.outbox)
+    client = guarded.site.client()
+    statuses = [
+        client.post("/two-factor/send-otp", headers=bearer(guarded.challenge())).status_code
+        for _ in range(7)
+    ]
+    assert statuses == [200] * 5 + [429] * 2
+    assert len(guarded.outbox) - sent == 5
+    guarded.site.clock.move(minutes=15)
+    again = client.post("/two-factor/send-otp", headers=bearer(guarded.challenge()))
+    assert again.status_code == 200
+
+
 def test_backup_codes(guarded: Guarded) -> None:
     """Ten codes, each once, however written; replacing them voids the old."""
     assert len(set(guarded.backup_codes)) == 10

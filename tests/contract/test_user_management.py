@@ -192,6 +192,15 @@ def test_delete_user_with_the_token_of_the_mail(site_with: MakeSite) -> None:
     assert answer.json() == {"success": True, "message": "User deleted"}
 
 
+def test_asking_for_deletion_floods_nobody(site_with: MakeSite) -> None:
+    """At most five links in 15 minutes, to whoever has a session or has stolen one."""
+    box = mailbox(site_with, users=UserManagementPlugin(confirm_deletion=True))
+    browser = box.browser(box.user(password=None))
+    answers = {browser.post("/delete-user", {}).text for _ in range(7)}
+    assert len(answers) == 1
+    assert len(box.of("delete-account")) == 5
+
+
 def test_deletion_may_be_off(site_with: MakeSite) -> None:
     """`enable_deletion=False` "takes the two deletions away"."""
     box = mailbox(site_with, users=UserManagementPlugin(enable_deletion=False))

@@ -1,13 +1,11 @@
 """``examples/everything.py`` as somebody runs it who copies from it."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,69 +16,15 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
 from better_auth import plugins
-from tests.support import COOKIE, PASSWORD, SECRET, Browser, bearer, every_plugin
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Example:
-    """The running example."""
-
-    origin: str
-    outbox: Path
-
-    def messages(self, kind: str) -> list[dict[str, str]]:
-        """What was sent of one kind."""
-        lines = [json.loads(line) for line in self.outbox.read_text().splitlines()]
-        return [line for line in lines if line["kind"] == kind]
-
-
-def environment(directory: Path, **more: str) -> dict[str, str]:
-    """This process's environment with the example's settings."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")}
-    return own | {
-        "BETTER_AUTH_SECRET": SECRET,
-        "BETTER_AUTH_DATABASE_URL": f"sqlite:///{directory}/everything.db",
-        "BETTER_AUTH_SESSION__COOKIE_SECURE": "false",
-        "BETTER_AUTH_RATE_LIMIT__ENABLED": "false",
-        "ADMIN_EMAILS": "Boss@example.com, other@example.com",
-        "OUTBOX": str(directory / "outbox.jsonl"),
-        **more,
-    }
-
-
-def command(port: int) -> list[str]:
-    """What a person types, on a port of its own."""
-    options = ["--port", str(port), "--no-proxy-headers"]
-    return [sys.executable, "-m", "uvicorn", "examples.everything:app", *options]
+from tests.example import ROOT, Example, example_command, example_environment, running_example
+from tests.support import COOKIE, PASSWORD, Browser, bearer, every_plugin
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[..., Example]]:
     """Starts the example with more settings."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(**more: str) -> Example:
-        process = subprocess.Popen(
-            command(0),
-            cwd=ROOT,
-            env=environment(tmp_path, **more),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(process)
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "running on" in line:
-                origin = line.split("running on ")[1].split()[0]
-                return Example(origin, tmp_path / "outbox.jsonl")
-        raise AssertionError("the example did not start")
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(15)
+    with ExitStack() as stack:
+        yield lambda **more: stack.enter_context(running_example(tmp_path, **more))
 
 
 def test_everything(run: Callable[..., Example]) -> None:
@@ -155,7 +99,7 @@ print(*(type(plugin).__name__ for plugin in auth.plugins))"""
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
-        env=environment(Path("/nowhere")),
+        env=example_environment(Path("/nowhere")),
         capture_output=True,
         text=True,
         timeout=60,
@@ -263,9 +207,9 @@ def test_seconds_from_the_environment(run: Callable[..., Example]) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, name: str, value: str) -> None:
     """An unknown or contradictory setting is refused at start."""
     done = subprocess.run(
-        command(0),
+        example_command(0),
         cwd=ROOT,
-        env=environment(tmp_path, **{name: value}),
+        env=example_environment(tmp_path, **{name: value}),
         capture_output=True,
         text=True,
         timeout=30,

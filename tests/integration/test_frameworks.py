@@ -125,6 +125,26 @@ def test_websocket(origin: str, stack: ExitStack) -> None:
     assert json.loads(refused.value.response.body or b"")["code"] == "UNAUTHORIZED"
 
 
+@pytest.mark.parametrize(
+    "other", ["https://evil.example", "null", "http://[", "http://127.0.0.1:1"]
+)
+def test_websocket_of_another_site(origin: str, stack: ExitStack, other: str) -> None:
+    """A page of another origin, which nothing keeps from reading a WebSocket, opens none with a
+    user's cookie; a page of our own does, and so does a program with a Bearer token."""
+    token = signed_up(origin, stack).http.cookies[COOKIE]
+    url, cookie = origin.replace("http", "ws") + "/ws", {"Cookie": f"{COOKIE}={token}"}
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(url, additional_headers={**cookie, "Origin": other}),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+    assert json.loads(refused.value.response.body or b"")["code"] == "INVALID_ORIGIN"
+    for headers in ({**cookie, "Origin": origin}, {**bearer(token), "Origin": other}):
+        with connect(url, additional_headers=headers) as socket:
+            assert socket.recv() == "ada@example.com"
+
+
 def test_openapi_shows_cookie_and_bearer(origin: str) -> None:
     """ "the app's OpenAPI shows cookie and bearer security"."""
     document = httpx.get(f"{origin}/openapi.json").json()

@@ -31,7 +31,9 @@ def serve(
         typer.Argument(metavar="[MODULE:AUTH]", help="Your own BetterAuth; none: the standalone."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 3000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")
+    ] = 3000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     database: Database = None,
     base_url: Annotated[str | None, typer.Option(help="Where browsers reach it.")] = None,

@@ -70,7 +70,7 @@ def welcome(auth: BetterAuth[Any], host: str, port: int) -> str:
             if auth.config.javascript_path
             else []
         ),
-        f"Its data is in {auth.database!r}",
+        f"Its data is in {auth.database}",
     ]
     if not auth.config.session.cookie_secure:
         lines.append("On plain http the session cookie is not Secure; use https for real users")

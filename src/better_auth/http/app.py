@@ -113,7 +113,10 @@ def error_response(error: AuthError) -> ErrorResponse:
 
 def internal_error(request: AuthRequest) -> AuthResponse:
     """The one answer to what nobody foresaw; the cause goes to the log, never to the client."""
-    logger.exception("%s %s failed", request.method, request.path)
+    path = request.path
+    for name, value in request.path_params.items():  # the token of a link, perhaps
+        path = path.replace(value, f"{{{name}}}")
+    logger.exception("%s %s failed", request.method, path)
     return error_response(unforeseen())
 
 

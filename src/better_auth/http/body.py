@@ -1,6 +1,7 @@
 """From the bytes of a request to a validated record, refusing everything that is not one."""
 
 import json
+from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -86,7 +87,12 @@ def _read_pairs(raw: bytes, model: type[M], where: str) -> M:
 def _check_json(raw: bytes) -> None:
     """Refuse what parsers read differently or databases cannot hold."""
     try:
-        parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        parsed = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
         if b"\\u" in raw:  # the only way for lone surrogates, which fail here
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
@@ -102,6 +108,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         raise ValueError("duplicate key")
     return result
+
+
+def _finite(text: str) -> float:
+    """The number ``text``; one beyond all others, such as 1e999, would be infinity, which cannot
+    be written again."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _refuse(constant: str) -> Any:

@@ -94,3 +94,20 @@ class OriginGuard:
             is_navigation = request.header(b"sec-fetch-mode") == "navigate"
             if is_navigation or stated is None or not self._origins.is_configured(origin):
                 raise Forbidden("Cross-site request refused", "CROSS_SITE_REQUEST")
+
+
+def check_socket(request: AuthRequest, origins: TrustedOrigins) -> None:
+    """Refuse a WebSocket that a page of another origin opens with the browser's cookies: no CORS
+    keeps that page from reading it (RFC 6455 section 10.2; OWASP ASVS 5.0, 4.4.2).
+
+    Browsers always name the origin, and no page can have them send a Bearer token: who names none
+    or comes with one is a program. Raises ``Forbidden``.
+    """
+    stated = request.header(b"origin")
+    if stated is None or request.header(b"cookie") is None:
+        return
+    if (request.header(b"authorization") or "").lower().startswith("bearer "):
+        return
+    origin = origin_of(stated)
+    if origin is None or not origins.is_trusted(origin, request):
+        raise Forbidden("Invalid origin", "INVALID_ORIGIN")

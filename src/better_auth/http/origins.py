@@ -25,7 +25,7 @@ class TrustedOrigins:
     def __init__(self, base_url: str | None, patterns: list[str]) -> None:
         self._base_url = base_url
         self._own = origin_of(base_url) if base_url else None
-        self._patterns = [_compiled(pattern) for pattern in patterns]
+        self._patterns = [pattern_of(pattern) for pattern in patterns]
 
     def is_trusted(self, origin: str, request: AuthRequest) -> bool:
         """Whether ``origin`` (scheme, host and port) is the application's own or configured."""
@@ -80,6 +80,11 @@ _REDIRECT_CODES = {
 }
 
 
+def origins_pattern(patterns: list[str]) -> str:
+    """A regular expression that matches the whole of each origin which ``patterns`` trust."""
+    return "|".join(pattern_of(pattern).pattern for pattern in patterns)
+
+
 def origin_of(url: str) -> str | None:
     """The origin of an absolute http(s) URL, lower case, default port left out (RFC 6454)."""
     try:
@@ -108,7 +113,7 @@ def _with_port(scheme: str, authority: str) -> str:
     return authority if has_port else f"{authority}:{_DEFAULT_PORTS.get(scheme, 0)}"
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def pattern_of(pattern: str) -> re.Pattern[str]:
     """``https://*.example.com``: the star stands for one host label, never for a scheme."""
     origin = origin_of(pattern.replace("*", "star-label")) or pattern
     return re.compile(re.escape(origin.lower()).replace(r"star\-label", r"[a-z0-9\-]+"))

@@ -316,8 +316,7 @@ class EmailOtpPlugin(Plugin):
         changes = {"email": email, "email_verified": True}
         user = await self.context.users.update(caller.user, changes, still={"email": old})
         await self.context.sessions.end_after(Change.EMAIL_CHANGED, user.id, current=caller.session)
-        caller.user = user
-        await call.renew_session(caller)
+        await call.renew_session(replace(caller, user=user))
         self.context.mail.send(MailKind.EMAIL_CHANGED, old)
         return Done(success=True)
 

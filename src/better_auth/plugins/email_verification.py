@@ -158,7 +158,13 @@ class EmailVerificationPlugin(Plugin):
     @on(SignedUpAgain)
     def tell_owner(self, event: SignedUpAgain) -> None:
         """Who has an address learns that somebody tried to sign up with it."""
-        self.context.mail.send(MailKind.EMAIL_TAKEN, event.user.email)
+        email = event.user.email
+
+        async def send() -> None:
+            if await self.context.proofs.may_send(MailKind.EMAIL_TAKEN, email):
+                self.context.mail.send(MailKind.EMAIL_TAKEN, email)
+
+        self.context.mail.later(MailKind.EMAIL_TAKEN, send)
 
     @on(SecurityChanged)
     async def void_links(self, event: SecurityChanged) -> None:

@@ -188,6 +188,8 @@ class UserManagementPlugin(Plugin):
 
     def _send_link(self, user: User, link: str) -> None:
         async def send() -> None:
+            if not await self.context.proofs.may_send(Purpose.DELETE_ACCOUNT, user.id):
+                return
             token = await self.context.proofs.issue(
                 Purpose.DELETE_ACCOUNT, user.id, self.deletion_lifetime, subject=user.id
             )

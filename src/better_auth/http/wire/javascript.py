@@ -6,6 +6,7 @@ that none passes for another.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote, unquote
 
@@ -77,9 +78,10 @@ class JavascriptWire:
             signature = self._keyring.fingerprint(Purpose.COOKIE, f"{name}={value}")
             value = quote(f"{value}.{signature}", safe=_NOT_ESCAPED)
         max_age = None if lifetime is None else round(lifetime.total_seconds())
-        return SetCookie.as_configured(
+        cookie = SetCookie.as_configured(
             self._config, self._cookie_name(name), value, max_age=max_age
         )
+        return replace(cookie, http_only=True)  # whatever is decided of the session's: no script's
 
     def plugin_value(self, request: AuthRequest, name: str) -> str | None:
         signed = unquote(request.cookie(self._cookie_name(name)) or "")

@@ -4,12 +4,16 @@ The way back needs what only the admin has, their own token (kept in a cookie of
 browser impersonates): whoever gets hold of the impersonated session's token gets no admin by it.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from better_auth.adapters.base import gt
+from better_auth.adapters.base import gt, in_
+from better_auth.endings import Change
 from better_auth.events import ImpersonationEnded, ImpersonationStarted
 from better_auth.http.call import Call, Context
+from better_auth.http.endpoints import Endpoint
 from better_auth.models import Principal, Session, User, impersonator
 
 COOKIE = "admin-session"
@@ -52,12 +56,35 @@ class Impersonations:
         session = impersonation.session
         await self._context.sessions.revoke(session)
         await self._told_end(session)
-        token = call.cookie(COOKIE)
-        if token is not None:
-            call.clear_plugin_cookie(COOKIE)
-            own = await self._context.sessions.resolve(token)
-            return own if own and own.session.id == _origin(session) else None
+        if call.cookie(COOKIE) is not None:
+            return await self._by_cookie(call, session)
         return await self._without_token(session)
+
+    async def _by_cookie(self, call: Call, impersonated: Session) -> Principal | None:
+        """The admin's own session, by the cookie that kept it, which has served."""
+        call.clear_plugin_cookie(COOKIE)
+        own = await self._context.sessions.resolve(call.cookie(COOKIE) or "")
+        return own if own and own.session.id == _origin(impersonated) else None
+
+    def around_sign_out(self, endpoint: Endpoint) -> Endpoint:
+        """Signing out of an impersonation signs the browser's admin out, whose token would stay
+        behind in a cookie else."""
+        if endpoint.route.path != "/sign-out":
+            return endpoint
+        function = endpoint.function
+
+        async def sign_out(call: Call, **arguments: Any) -> Any:
+            caller = await call.principal()
+            result = await function(call, **arguments)
+            if caller is not None and impersonator(caller.session) is not None:
+                await self._told_end(caller.session)
+                own = await self._by_cookie(call, caller.session)
+                if own is not None:
+                    end_after = self._context.sessions.end_after
+                    await end_after(Change.SIGNED_OUT, own.user.id, current=own.session)
+            return result
+
+        return replace(endpoint, function=sign_out)
 
     async def _without_token(self, impersonated: Session) -> Principal | None:
         own = await self._context.database.find_one(
@@ -78,9 +105,13 @@ class Impersonations:
         else:
             call.clear_session_cookie()
 
-    async def end_all_by(self, admin_id: str) -> None:
-        """End every impersonation by one admin."""
+    async def end_all_by(
+        self, admin_id: str, *, begun_with: Sequence[Session] | None = None
+    ) -> None:
+        """End every impersonation by one admin, or those begun with these sessions of theirs."""
         where: dict[str, Any] = {"impersonated_by": admin_id}
+        if begun_with is not None:
+            where["impersonated_from"] = in_([session.id for session in begun_with])
         for session in await self._context.database.find(Session, **where):
             if await self._context.sessions.revoke(session):
                 await self._told_end(session)

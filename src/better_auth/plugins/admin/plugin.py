@@ -1,15 +1,15 @@
 """Administration of users and their sessions."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from better_auth.adapters.base import contains, ends_with, eq, in_, ne, starts_with
 from better_auth.endings import Change
 from better_auth.errors import BadRequest, Forbidden, NotFound
-from better_auth.events import SecurityChanged, SessionCreating, on
+from better_auth.events import SecurityChanged, SessionCreating, SessionsRevoked, on
 from better_auth.http.call import Call, Challenge, Context
-from better_auth.http.endpoints import get, post
+from better_auth.http.endpoints import Endpoint, get, post
 from better_auth.models import Principal, Session, User, impersonator
 from better_auth.plugins.access import AccessControl
 from better_auth.plugins.admin.impersonation import Impersonations
@@ -33,7 +33,12 @@ from better_auth.plugins.admin.messages import (
     UserResult,
     UserUpdate,
 )
-from better_auth.plugins.admin.records import AdminUserFields, ImpersonationFields
+from better_auth.plugins.admin.records import (
+    AdminUserFields,
+    ImpersonationFields,
+    is_banned,
+    role_of,
+)
 from better_auth.plugins.admin.roles import DEFAULT_ROLES, REFUSALS, UNKNOWN_ROLE
 from better_auth.plugins.base import Plugin
 from better_auth.users import normalize_email
@@ -290,8 +295,7 @@ class AdminPlugin(Plugin):
         """List a user's live sessions, impersonated ones included."""
         await self._allowed(call, "session", "list")
         user = await self._found(body.user_id)
-        sessions = await self.context.sessions.list_all_for(user.id)
-        return SessionPage(sessions=sessions)
+        return SessionPage(sessions=await self.context.sessions.list_all_for(user.id))
 
     @post("/admin/revoke-user-session", access="session", errors=(403,))
     async def revoke_user_session(self, call: Call, body: SessionToRevoke) -> Ended:
@@ -372,23 +376,22 @@ class AdminPlugin(Plugin):
         self._impersonations.hand_back(call, own)
         return Impersonation(session=own.session, user=own.user)
 
+    def around(self, endpoint: Endpoint) -> Endpoint:
+        """Who signs out while being somebody else is nobody then."""
+        return self._impersonations.around_sign_out(endpoint)
+
     @on(SecurityChanged)
     async def end_impersonations(self, event: SecurityChanged) -> None:
         """What ends all of an admin's sessions ends those in which they are someone else."""
         if event.ending.sessions == "all":
             await self._impersonations.end_all_by(event.user_id)
 
+    @on(SessionsRevoked)
+    async def end_what_was_begun(self, event: SessionsRevoked) -> None:
+        """An impersonation does not outlive the session it was begun with, stolen perhaps."""
+        own = [session for session in event.sessions if impersonator(session) is None]
+        if own:
+            await self._impersonations.end_all_by(event.user_id, begun_with=own)
+
 
 _NO_BAN: dict[str, Any] = {"banned": False, "ban_reason": None, "ban_expires": None}
-
-
-def role_of(user: User) -> str:
-    """The role (or roles) of a user."""
-    return user.role if isinstance(user, AdminUserFields) else ""
-
-
-def is_banned(user: User, now: datetime) -> bool:
-    """Whether ``user`` is banned at ``now``."""
-    if not isinstance(user, AdminUserFields) or not user.banned:
-        return False
-    return user.ban_expires is None or user.ban_expires > now

@@ -1,11 +1,12 @@
 """What administration adds to users and sessions."""
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from better_auth.clock import UtcDatetime
-from better_auth.models import Column, Fields
+from better_auth.models import Column, Fields, User
 
 
 class AdminUserFields(Fields):
@@ -22,3 +23,15 @@ class ImpersonationFields(Fields):
 
     impersonated_by: Annotated[str | None, Column(length=64, index=True)] = None
     impersonated_from: Annotated[str | None, Column(length=64)] = Field(default=None, exclude=True)
+
+
+def role_of(user: User) -> str:
+    """The role (or roles) of a user."""
+    return user.role if isinstance(user, AdminUserFields) else ""
+
+
+def is_banned(user: User, now: datetime) -> bool:
+    """Whether ``user`` is banned at ``now``."""
+    if not isinstance(user, AdminUserFields) or not user.banned:
+        return False
+    return user.ban_expires is None or user.ban_expires > now

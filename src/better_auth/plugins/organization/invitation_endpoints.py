@@ -6,6 +6,7 @@ from better_auth.adapters.base import gt, in_
 from better_auth.errors import BadRequest, Forbidden
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get, post
+from better_auth.mail import MailKind
 from better_auth.models import Principal, User
 from better_auth.plugins.organization.membership import already_a_member
 from better_auth.plugins.organization.messages import (
@@ -21,6 +22,7 @@ from better_auth.plugins.organization.records import (
     Invitation,
     Organization,
 )
+from better_auth.plugins.organization.roles import REFUSALS
 from better_auth.plugins.organization.standing import Standing, no_invitation
 from better_auth.users import normalize_email
 
@@ -30,7 +32,10 @@ class InvitationEndpoints(Standing):
 
     @post("/organization/invite-member", access="session", errors=(400, 403))
     async def invite_member(self, call: Call, body: Invite) -> Invitation:
-        """Invite an e-mail address, with a role up to one's own."""
+        """Invite an e-mail address, with a role up to one's own.
+
+        An address is written to five times in 15 minutes, whoever invites it to whatever.
+        """
         caller, own = await self._allowed(call, body.organization_id, "invitation", "create")
         role = self.roles.checked(body.role)
         code = "YOU_ARE_NOT_ALLOWED_TO_INVITE_USER_WITH_THIS_ROLE"
@@ -43,10 +48,13 @@ class InvitationEndpoints(Standing):
         before = [invitation for invitation in pending if invitation.email == email]
         if before and not body.resend:
             raise BadRequest("Is invited already", "USER_IS_ALREADY_INVITED_TO_THIS_ORGANIZATION")
+        self._membership.refuse_more_than(own, *(old.role for old in before), code=code)
         if not before and len(pending) >= self.invitation_limit:
             raise Forbidden(
                 "There are as many invitations as there may be", "INVITATION_LIMIT_REACHED"
             )
+        if self.send_invitation is not None:
+            await self.context.proofs.pay_to_send(MailKind.INVITATION, email)
         now = self.context.clock()
         invitation = Invitation(
             organization_id=own.organization_id,
@@ -89,7 +97,9 @@ class InvitationEndpoints(Standing):
         found = await self.context.database.find_one(Invitation, id=body.invitation_id)
         if found is None:
             raise no_invitation()
-        await self._allowed(call, found.organization_id, "invitation", "cancel")
+        _, own = await self._allowed(call, found.organization_id, "invitation", "cancel")
+        code = REFUSALS["invitation", "cancel"]
+        self._membership.refuse_more_than(own, found.role, code=code)
         await self._settle(found, "canceled")
         return found.revised(status="canceled")
 
@@ -108,12 +118,14 @@ class InvitationEndpoints(Standing):
 
     @get("/organization/list-invitations", access="session", errors=(403,))
     async def list_invitations(self, call: Call, query: Which) -> list[Invitation]:
-        """List an organization's invitations, newest first, for who may invite."""
+        """List an organization's invitations, newest first, for who may invite: those to a role
+        up to one's own."""
         _, own = await self._member(call, query.organization_id, query.organization_slug)
         await self._allowed(call, own.organization_id, "invitation", "create")
-        return await self.context.database.find(
+        found = await self.context.database.find(
             Invitation, organization_id=own.organization_id, order_by=("-created_at", "-id")
         )
+        return self._shown(own, found)
 
     @get("/organization/list-user-invitations", access="session", errors=(403,))
     async def list_user_invitations(self, call: Call) -> list[InvitationTo]:

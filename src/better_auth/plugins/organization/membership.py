@@ -135,10 +135,13 @@ class Membership:
 
     def refuse_more_than(self, own: Member, *roles: str, code: str) -> None:
         """Raises ``Forbidden`` (``code``) where one of ``roles`` may do what ``own`` may not."""
-        held = self._roles.held_by(own.role)
-        for role in roles:
-            if not self._roles.held_by(role) <= held or (_is_owner(role) > _is_owner(own.role)):
-                raise Forbidden("That role may do more than yours", code)
+        if not all(self.reaches(own, role) for role in roles):
+            raise Forbidden("That role may do more than yours", code)
+
+    def reaches(self, own: Member, role: str) -> bool:
+        """Whether ``role`` may do nothing that ``own`` may not."""
+        is_no_more = self._roles.held_by(role) <= self._roles.held_by(own.role)
+        return is_no_more and _is_owner(role) <= _is_owner(own.role)
 
     def _member(self, organization_id: str, user_id: str, role: str) -> Member:
         return Member(

@@ -151,7 +151,7 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
         )
         invitations = []
         if self.roles.allows(own.role, {"invitation": ("create",)}):
-            invitations = await self._pending(organization.id)
+            invitations = self._shown(own, await self._pending(organization.id))
         return FullOrganization(
             **organization.model_dump(),
             members=await self._with_users(members),

@@ -123,6 +123,14 @@ class Standing(Plugin):
             order_by=("-created_at", "-id"),
         )
 
+    def _shown(self, own: Member, invitations: list[Invitation]) -> list[Invitation]:
+        """Those of ``invitations`` that ``own`` may see: none to a role above theirs.
+
+        Whoever knows an invitation's id and signs up with its address is let in by it, unless
+        ``require_verified_email``.
+        """
+        return [i for i in invitations if self._membership.reaches(own, i.role)]
+
     async def _with_users(self, members: list[Member]) -> list[MemberWithUser]:
         users = await self._membership.users_of(members)
         return [with_user(m, users[m.user_id]) for m in members if m.user_id in users]

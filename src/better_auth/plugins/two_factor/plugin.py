@@ -157,12 +157,13 @@ class TwoFactorPlugin(Plugin):
 
     @post("/two-factor/send-otp", takes_credentials=True, sends_mail=True, errors=(400, 401))
     async def send_otp(self, call: Call) -> Sent:
-        """Send the user a one-time code; the code sent before it is void."""
+        """Send the user a one-time code, five in 15 minutes; the code sent before it is void."""
         if not self._can_send:
             raise BadRequest("Sending codes is not configured", "OTP_NOT_CONFIGURED")
         who = await self._who(call)
         now = self.context.clock()
         factor = await self._attempts.factor(who.user.id, now)
+        await self.context.proofs.pay_to_send(Purpose.OTP, who.user.id)
         code, key = self._codes.new_otp(who.id)
         changes = {"otp_key": key, "otp_expires_at": now + self.otp_lifetime, "updated_at": now}
         await self.context.database.update(TwoFactor, changes, id=factor.id)
@@ -366,6 +367,7 @@ class TwoFactorPlugin(Plugin):
         """The caller, whose password this is. Raises ``Unauthorized`` and ``BadRequest``."""
         caller = await call.require()
         if not await self.context.users.check_password(caller.user.id, password):
+            await call.sign_in_failed("password", "wrong password", caller.user.id)
             raise BadRequest("The password is wrong", "INVALID_PASSWORD")
         return caller
 
