@@ -38,6 +38,10 @@ DELIBERATE: dict[str, list[Difference]] = {
             "Every user without an address has a made-up one below the same domain.",
         ),
         Difference(
+            r"^another name: cookies.session_token: 'absent' \|",
+            "The session's cookie names the session, which is the same.",
+        ),
+        Difference(
             r"^a one-time token: data.token: '[\w-]+' \| '[\w-]{32}'$",
             "A token names its row and carries 256 bits.",
         ),
@@ -105,6 +109,23 @@ DELIBERATE: dict[str, list[Difference]] = {
             "Every error has a code.",
         ),
     ],
+    "provider": [
+        Difference(
+            r"^back once more: data.1: '/' \| '/api/auth/error'$",
+            "Errors are shown by a page of the application's (error_url), never by the server.",
+        ),
+        Difference(
+            r"^in another's browser: data.1: '/' \| '/oops'$",
+            "Of a sign-in that another browser began nothing is believed, its pages included.",
+        ),
+        Difference(
+            r"^link another's: data: 'UNAUTHORIZED' \|"
+            r"|^unlink: (data: None|error: \{'status': 400.*LAST_ACCOUNT.*\}) \|"
+            r"|^one way in: data.0: 'acme' \| 'credential'$",
+            "The first proof of an address, here by the provider's word, ends what was made before "
+            "it: the sessions, and the password that anybody may have chosen.",
+        ),
+    ],
     "social": [
         Difference(
             r"^(by (apple|gitlab|google|microsoft|slack|twitch)|with more|link): "
@@ -169,6 +190,10 @@ DELIBERATE: dict[str, list[Difference]] = {
         Difference(
             r"unknown role: (data: None|error: \{'status': 400)",
             "A role that does not exist cannot be given to anybody.",
+        ),
+        Difference(
+            r"^ban again, for good: data.user.banReason: None \| 'No reason'$",
+            "No reason given is none.",
         ),
         Difference(
             r"^end [^:]*: data.count: \d \| 'absent'$", "How many sessions were really ended."

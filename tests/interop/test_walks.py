@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,9 @@ from better_auth.plugins import (
     UserManagementPlugin,
     UsernamePlugin,
 )
-from better_auth.plugins.oauth import PRESETS, preset
+from better_auth.plugins.oauth import PRESETS, Provider, preset
 from better_auth.plugins.organization import Invitation, Organization
+from tests import openid
 from tests.interop.compare import differences
 from tests.interop.differences import DELIBERATE, EVERYWHERE
 from tests.interop.node import peer, walked
@@ -43,7 +46,7 @@ WALKS = sorted(path.stem for path in (Path(__file__).parent / "walks").glob("*.m
 class Application:
     """This server as the peer is set up, with the same ``/outbox``."""
 
-    def __init__(self, walk: str) -> None:
+    def __init__(self, walk: str, issuer: str) -> None:
         self.outbox: list[dict[str, str]] = []
         further: dict[str, list[Any]] = {
             "several-accounts": [MultiSessionPlugin()],
@@ -55,6 +58,21 @@ class Application:
                 EmailOtpPlugin(send=self.send_letter),
             ],
             "other-address": [EmailOtpPlugin(send=self.send_letter, enable_change_email=True)],
+            "provider": [
+                OAuthPlugin(
+                    [
+                        Provider(
+                            id="acme",
+                            issuer=issuer,
+                            client_id="app",
+                            client_secret="a secret: with + and %",
+                        )
+                    ]
+                    if issuer
+                    else [],
+                    allow_http=True,
+                )
+            ],
             "social": [
                 OAuthPlugin([preset(id_, client_id="app", client_secret="x") for id_ in PRESETS])
             ],
@@ -113,10 +131,20 @@ NOT_FOR_CLIENTS = {
 """What the peer answers, and its client never asks."""
 
 
+@contextmanager
+def issuer_for(walk: str) -> Iterator[str]:
+    """The URL of an OpenID provider, where ``walk`` needs one."""
+    if walk == "provider":
+        with openid.running() as provider:
+            yield provider.issuer
+    else:
+        yield ""
+
+
 @cache
 def ours_walked(walk: str, folder: Path) -> list[dict[str, Any]]:
     """The steps of ``walk`` as this server answered them."""
-    with serve(Application(walk)) as ours:
+    with issuer_for(walk) as issuer, serve(Application(walk, issuer)) as ours:
         return walked(folder, walk, ours)
 
 
@@ -139,7 +167,10 @@ def test_every_capability_is_walked(folder: Path) -> None:
 @pytest.mark.parametrize("walk", WALKS)
 def test_the_official_client_is_answered_as_by_its_own_server(folder: Path, walk: str) -> None:
     """A front end written with better-auth/client talks to this server with no change."""
-    with peer(folder, SECRET=SECRET, WALK=walk) as theirs:
+    with (
+        issuer_for(walk) as issuer,
+        peer(folder, SECRET=SECRET, WALK=walk, ISSUER=issuer) as theirs,
+    ):
         lines = list(differences(ours_walked(walk, folder), walked(folder, walk, theirs)))
     deliberate = DELIBERATE.get(walk, [])
     known = [*deliberate, *EVERYWHERE]

@@ -101,6 +101,33 @@ async function sent(to) {
   throw new Error(`nothing was sent to ${to}`);
 }
 
+/** Sign in at an OpenID provider, in whose browser nobody is; where it sends the browser back to. */
+async function atProvider(url, login) {
+  const cookies = new Map();
+  let [at, init] = [new URL(url), {}];
+  for (let patience = 12; patience > 0; patience--) {
+    const cookie = [...cookies].map((c) => c.join("=")).join("; ");
+    const response = await fetch(at, { ...init, headers: { cookie }, redirect: "manual" });
+    for (const line of response.headers.getSetCookie()) {
+      const [, name, value] = line.match(/^([^=]*)=([^;]*)/);
+      cookies.set(name, value);
+    }
+    const location = response.headers.get("location");
+    if (location?.startsWith(origin)) return location.slice(origin.length);
+    if (location) [at, init] = [new URL(location, at), {}];
+    else {
+      const page = await response.text();
+      const body = new URLSearchParams({ login, password: "any" });
+      for (const [, name, value] of page.matchAll(/<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)) {
+        body.set(name, value);
+      }
+      at = new URL(page.match(/<form[^>]*action="([^"]+)"/)[1], at);
+      init = { method: "POST", body };
+    }
+  }
+  throw new Error("the provider does not send the browser back");
+}
+
 /** The TOTP code of an otpauth URI, some time steps from now. */
 function totp(uri, offset = 0) {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -124,7 +151,7 @@ async function person(email, name = "Ada") {
 }
 
 const PASSWORD = "correct horse battery";
-const guide = { browser, step, note, sent, totp, person, PASSWORD, origin };
+const guide = { browser, step, note, sent, atProvider, totp, person, PASSWORD, origin };
 try {
   await (await import(`./walks/${walk}.mjs`)).default(guide);
 } catch (error) {

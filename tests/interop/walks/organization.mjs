@@ -70,6 +70,9 @@ export default async function ({ browser, step, note, sent, person }) {
   await step("remove", ada.organization.removeMember({ memberIdOrEmail: email }));
   note("works there no longer", (await bob.getSession()).data.session.activeOrganizationId);
 
+  await step("search for members", ada.organization.listMembers({ query: { limit: 1, offset: 0, sortBy: "createdAt" } }));
+  await step("slug that is taken", ada.organization.update({ data: { slug: "acme" } }));
+  await step("no name", bob.organization.create({ name: "", slug: "" }));
   const beta = await step("create another", bob.organization.create({ name: "Beta", slug: "beta", keepCurrentActiveOrganization: true }));
   note("and stay", (await bob.getSession()).data.session.activeOrganizationId);
   await step("set active", bob.organization.setActive({ organizationId: beta.id }));
