@@ -42,7 +42,7 @@ DELIBERATE: dict[str, list[Difference]] = {
             "The session's cookie names the session, which is the same.",
         ),
         Difference(
-            r"^a one-time token: data.token: '[\w-]+' \| '[\w-]{32}'$",
+            r"^a one-time token: data.token: '[\w-]+' \| '([\w-]{32}|<opaque>)'$",
             "A token names its row and carries 256 bits.",
         ),
         Difference(
