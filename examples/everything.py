@@ -5,7 +5,8 @@
 Configured by ``BETTER_AUTH_*`` variables (docs/configuration.md). Messages to people are appended,
 as JSON lines, to the file that the variable ``OUTBOX`` names; the addresses in ``ADMIN_EMAILS``
 (separated by commas) become admins when they sign up. ``OAUTH_GOOGLE_CLIENT_ID`` and so on name
-providers to sign in with (docs/oauth.md).
+providers to sign in with (docs/oauth.md). Needs the extras ``fastapi``, ``server`` and
+``telemetry``.
 """
 
 import json
@@ -13,6 +14,7 @@ import os
 from pathlib import Path
 
 from fastapi import FastAPI, WebSocket
+from fastapi.staticfiles import StaticFiles
 
 from better_auth import AuthConfig, BetterAuth, User
 from better_auth.development import development_secret
@@ -29,6 +31,7 @@ from better_auth.plugins import (
     AdminPlugin,
     AnonymousPlugin,
     AuditPlugin,
+    BearerPlugin,
     EmailOtpPlugin,
     EmailPasswordPlugin,
     EmailVerificationPlugin,
@@ -39,6 +42,7 @@ from better_auth.plugins import (
     OrganizationPlugin,
     PasswordManagementPlugin,
     SessionManagementPlugin,
+    TelemetryPlugin,
     TwoFactorPlugin,
     UserManagementPlugin,
     UsernamePlugin,
@@ -61,7 +65,8 @@ def send(to: str, kind: str, *, code: str | None = None, url: str | None = None)
     """Deliver a message: ``code`` is a one-time code, ``url`` a link to follow."""
     outbox = os.environ.get("OUTBOX")
     if outbox:
-        content = {"code": code} if code is not None else {"url": url}
+        home = auth.config.base_url or "/"  # for what has nothing to follow, only to know
+        content = {"code": code} if code is not None else {"url": url or home}
         with Path(outbox).open("a") as file:
             file.write(json.dumps({"to": to, "kind": kind, **content}) + "\n")
 
@@ -96,7 +101,7 @@ auth = BetterAuth(
         AccountManagementPlugin(),
         UsernamePlugin(),
         MagicLinkPlugin(),
-        EmailOtpPlugin(),
+        EmailOtpPlugin(enable_change_email=True),
         OAuthPlugin(providers_from_env(), allow_http=os.environ.get("OAUTH_ALLOW_HTTP") == "true"),
         AnonymousPlugin(),
         OneTimeTokenPlugin(),
@@ -104,7 +109,9 @@ auth = BetterAuth(
         TwoFactorPlugin(issuer="Everything", send_otp=send_otp),
         AdminPlugin(),
         OrganizationPlugin(send_invitation=send_invitation),
+        BearerPlugin(),
         AuditPlugin(),
+        TelemetryPlugin(),
     ],
     mail=Outbox(),
 )
@@ -158,3 +165,7 @@ async def ws(socket: WebSocket, session: CurrentSession) -> None:
     async with closing_on_revocation(socket, session):
         async for text in socket.iter_text():
             await socket.send_text(text)
+
+
+if page := os.environ.get("PAGE"):
+    app.mount("/", StaticFiles(directory=page, html=True))

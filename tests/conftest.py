@@ -91,9 +91,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says loudly which databases nothing was tested on."""
+    """Says loudly which databases nothing was tested on, and what else was not there."""
     for kind in set(databases.KINDS) - set(databases.kinds()):
         terminalreporter.write_line(f"NOT TESTED on {kind}: no server", red=True, bold=True)
+    skipped = {str(report.longrepr[2]) for report in terminalreporter.getreports("skipped")}
+    for reason in sorted(reason for reason in skipped if "NOT TESTED" in reason):
+        terminalreporter.write_line(reason.removeprefix("Skipped: "), red=True, bold=True)
 
 
 @pytest.fixture

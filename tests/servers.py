@@ -1,20 +1,23 @@
 """Database servers of the tests' own, to be stopped, killed and frozen."""
 
+import asyncio
 import os
-import pwd
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import asyncpg
 import httpx
+import pymysql
 import pytest
 
 
@@ -32,22 +35,30 @@ def not_here(what: str) -> NoReturn:
     pytest.skip(f"NOT TESTED: {what} is not installed")
 
 
+def unprivileged(user: str) -> str | None:
+    """As whom a server runs: ``user``, as Debian has decided, where we are root, which servers
+    refuse to be."""
+    return user if os.geteuid() == 0 else None
+
+
+@contextmanager
+def directory_of(user: str | None) -> Iterator[Path]:
+    """A directory that a server of ``user``'s can reach, which pytest's need not be."""
+    with tempfile.TemporaryDirectory(prefix="better_auth_") as name:
+        if user is not None:
+            shutil.chown(name, user)
+        yield Path(name)
+
+
 class PostgresServer:
     """A cluster in a directory of its own, listening on 127.0.0.1 only."""
 
-    def __init__(self, binaries: Path, directory: Path) -> None:
+    def __init__(self, binaries: Path, directory: Path, user: str | None) -> None:
         self._binaries = binaries
+        self.user = user
         self._data = directory / "data"
         self.port = free_port()
         self.url = f"postgresql://tester@127.0.0.1:{self.port}/postgres"
-        # PostgreSQL refuses to run as root; as whom it does then, Debian has decided.
-        self.user = "postgres" if os.geteuid() == 0 else None
-        if self.user is not None:
-            owner = pwd.getpwnam(self.user)
-            for folder in (directory, *directory.parents):
-                if folder.stat().st_uid == 0 and folder.is_relative_to("/tmp"):
-                    folder.chmod(folder.stat().st_mode | 0o011)
-            os.chown(directory, owner.pw_uid, owner.pw_gid)
         self._run("initdb", "-D", str(self._data), "-U", "tester", "-A", "trust", "--no-sync")
         self.start()
 
@@ -93,9 +104,104 @@ class PostgresServer:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
 
+    def read_only(self, on: bool) -> None:
+        """Take no changes, from now on, or take them again."""
+
+        async def work() -> None:
+            connection = await asyncpg.connect(self.url)
+            setting = "on" if on else "off"
+            await connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {setting}")
+            await connection.execute("SELECT pg_reload_conf()")
+            await connection.close()
+
+        asyncio.run(work())
+
+
+class MySqlServer:
+    """MariaDB in a directory of its own, listening on 127.0.0.1 only."""
+
+    def __init__(self, program: str, directory: Path, user: str | None) -> None:
+        self.port = free_port()
+        self.url = f"mysql://tester@127.0.0.1:{self.port}/auth"
+        self._user, self._directory = user, directory
+        own = ["--no-defaults", f"--datadir={directory}/data"]
+        subprocess.run(
+            ["mariadb-install-db", *own, "--auth-root-authentication-method=normal"],
+            check=True,
+            user=user,
+            cwd=directory,
+            stdout=subprocess.DEVNULL,
+        )
+        self._command = [
+            *(program, *own, f"--port={self.port}", "--bind-address=127.0.0.1"),
+            *(f"--socket={directory}/socket", "--innodb-flush-log-at-trx-commit=2"),
+        ]
+        self.start()
+        # Whoever may do everything may also write where nobody may.
+        self._execute(
+            "CREATE USER tester@localhost",
+            "CREATE DATABASE auth",
+            "GRANT ALL ON auth.* TO tester@localhost",
+        )
+
+    def _execute(self, *statements: str) -> None:
+        with pymysql.connect(host="127.0.0.1", port=self.port, user="root") as connection:
+            for statement in statements:
+                connection.cursor().execute(statement)
+
+    def start(self) -> None:
+        """Start, and wait until connections are taken."""
+        self._process = subprocess.Popen(
+            self._command, user=self._user, cwd=self._directory, stderr=subprocess.DEVNULL
+        )
+        for _ in until(30):
+            try:
+                return self._execute()
+            except pymysql.err.OperationalError:
+                assert self._process.poll() is None, "MariaDB did not start"
+        raise AssertionError("MariaDB does not answer")
+
+    def stop(self) -> None:
+        """Stop at once, connections and all, as a crash does."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server is there and says nothing, as behind a cut network."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def read_only(self, on: bool) -> None:
+        """Take no changes, from now on, or take them again."""
+        self._execute(f"SET GLOBAL read_only = {int(on)}")
+
 
 @contextmanager
-def postgres_server(directory: Path) -> Iterator[PostgresServer]:
+def mysql_server() -> Iterator[MySqlServer]:
+    """A server of the test's own. Skips, loudly, where MariaDB is not installed."""
+    program = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None or shutil.which("mariadb-install-db") is None:
+        not_here("MariaDB's server")
+    user = unprivileged("mysql")
+    with directory_of(user) as directory:
+        server = MySqlServer(program, directory, user)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
     """A server of the test's own. Skips, loudly, where PostgreSQL is not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     on_path = shutil.which("initdb")
@@ -103,11 +209,13 @@ def postgres_server(directory: Path) -> Iterator[PostgresServer]:
         found.append(Path(on_path))
     if not found:
         not_here("PostgreSQL's server")
-    server = PostgresServer(found[-1].parent, directory)
-    try:
-        yield server
-    finally:
-        server.stop()
+    user = unprivileged("postgres")
+    with directory_of(user) as directory:
+        server = PostgresServer(found[-1].parent, directory, user)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 class RedisServer:
@@ -161,7 +269,7 @@ class RedisServer:
 
 
 @contextmanager
-def pgbouncer(directory: Path, server: PostgresServer, servers: int) -> Iterator[str]:
+def pgbouncer(server: PostgresServer, servers: int) -> Iterator[str]:
     """PgBouncer in transaction mode before ``server``, with that many connections to it; its URL.
 
     Skips, loudly, where it is not installed.
@@ -170,36 +278,34 @@ def pgbouncer(directory: Path, server: PostgresServer, servers: int) -> Iterator
     if program is None:
         not_here("PgBouncer")
     port = free_port()
-    settings = directory / "pgbouncer.ini"
-    settings.write_text(
-        "[databases]\n"
-        f"postgres = host=127.0.0.1 port={server.port} user=tester\n"
-        "[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\n"
-        f"default_pool_size = {servers}\nmax_client_conn = 500\n"
-    )
-    if server.user is not None:
-        shutil.chown(directory, server.user)
-        shutil.chown(settings, server.user)
-    process = subprocess.Popen(
-        [program, "-q", str(settings)],
-        user=server.user,
-        cwd=directory,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in until(10):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-        else:
-            pytest.fail("PgBouncer does not listen")
-        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
-    finally:
-        process.kill()
-        process.wait(10)
+    with directory_of(server.user) as directory:
+        settings = directory / "pgbouncer.ini"
+        settings.write_text(
+            "[databases]\n"
+            f"postgres = host=127.0.0.1 port={server.port} user=tester\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\n"
+            f"default_pool_size = {servers}\nmax_client_conn = 500\n"
+        )
+        process = subprocess.Popen(
+            [program, "-q", str(settings)],
+            user=server.user,
+            cwd=directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            for _ in until(10):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+            else:
+                pytest.fail("PgBouncer does not listen")
+            yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+        finally:
+            process.kill()
+            process.wait(10)
 
 
 def until(seconds: float, pause: float = 0.02) -> Iterator[float]:

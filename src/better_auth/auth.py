@@ -37,6 +37,7 @@ from better_auth.http.wire import Wire
 from better_auth.mail import Mailer, MailProvider
 from better_auth.models import (
     Account,
+    Principal,
     Record,
     Session,
     User,
@@ -180,6 +181,16 @@ class BetterAuth(Generic[UserT]):
             headers.append((b"user-agent", user_agent.encode("latin-1", "replace")))
         peer = (ip_address, 1) if ip_address is not None else None
         return Call(self.context, AuthRequest(headers=headers, peer=peer), self.context.wire)
+
+    def at_hand(self, headers: Sequence[Header]) -> Principal | None:
+        """Who presents ``headers``, of a request to another ASGI application, where that is known
+        without waiting. None says nothing: ask a call made by :meth:`call_from`."""
+        request = AuthRequest(headers=headers)
+        for wire in self._wires.values():
+            credential = wire.credential(request)
+            if credential is not None:  # the first one counts, and those after it only without it
+                return self.sessions.at_hand(credential.token)
+        return None
 
     def call_from(self, scope: Scope) -> Call:
         """A call with the headers of a request (or WebSocket) of another ASGI application.

@@ -8,6 +8,7 @@ what every layer between the two handles. Records are frozen: a change is a new 
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Generic, Protocol, Self
 from uuid import uuid4
 
@@ -187,6 +188,24 @@ class Verification(Record):
 UserT = TypeVar("UserT", bound=User, default=User)
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Found:
+    """A session and its user, as one read of the database found them.
+
+    Whoever remembers what was found hands out the same again. So the session manager notes here
+    who holds the session, and until when that can be said without asking anybody: at every other
+    check these two are all of it that is touched.
+    """
+
+    session: "Session"
+    user: "User"
+    holder: "Principal | None" = field(default=None, repr=False, compare=False)
+    holds_until: datetime = field(default=_NEVER, repr=False, compare=False)
+
+
 class Endings(Protocol):
     """Who knows when a session ends: the session manager."""
 
@@ -195,9 +214,11 @@ class Endings(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Principal(Generic[UserT]):
     """Who is asking: a live session and its user, as one resolver answers it to every door.
+
+    Requests share it, as they share its records, for as long as nothing changes.
 
     ``refreshed`` says that this very resolution moved ``session.expires_at``; a door that was
     given the token by cookie then sends the cookie again.

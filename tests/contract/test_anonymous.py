@@ -1,12 +1,13 @@
 """Users without a name: signed in at once, and taken over from when they say who they are."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pyotp
 import pytest
 
 from better_auth import ConfigurationError, User
-from better_auth.errors import Forbidden
+from better_auth.errors import BadRequest, Forbidden
 from better_auth.events import AnonymousUserLinking, UserDeleting
 from better_auth.models import Session
 from better_auth.plugins import (
@@ -15,6 +16,7 @@ from better_auth.plugins import (
     SessionManagementPlugin,
     TwoFactorPlugin,
 )
+from better_auth.plugins.anonymous import PURGE_BATCH
 from tests.conftest import Site
 from tests.support import PASSWORD, bearer, session_cookie
 
@@ -226,3 +228,34 @@ def test_options(site_with: MakeSite) -> None:
     assert (refused.status_code, refused.json()["code"]) == (400, "DELETE_ANONYMOUS_USER_DISABLED")
     with pytest.raises(ConfigurationError, match="email_domain"):
         AnonymousPlugin(email_domain="no domain")
+
+
+def test_purging(site: Site) -> None:
+    """``purge``: "the anonymous users made longer ago whose sessions are over, whom nobody can be
+    any longer"; more than a batch of them, and nobody else."""
+    users, clock = site.auth.users, site.clock
+
+    async def make(count: int) -> list[User]:
+        fields = {"is_anonymous": True}
+        return [await users.create(name="", email=None, fields=fields) for _ in range(count)]
+
+    named = site.user()
+    old = site.run(make(PURGE_BATCH + 3))
+    clock.move(days=29)
+    held = site.session(old[0])
+    clock.move(days=2)
+    young = site.run(make(1))
+    purge = site.auth.plugin(AnonymousPlugin).purge
+
+    @site.auth.on(UserDeleting)
+    def keep(event: UserDeleting) -> None:
+        if event.user.id == old[1].id:
+            raise BadRequest("still owes something", "IN_DEBT")
+
+    assert site.run(purge()) == len(old) - 2
+    assert site.run(purge()) == 0
+    there = [user for user in (named, *young, *old) if site.run(users.find(user.id))]
+    assert there == [named, *young, *old[:2]]
+    assert site.client().get("/get-session", headers=bearer(held.token)).status_code == 200
+    clock.move(days=1)
+    assert site.run(purge(timedelta(hours=1))) == 1  # the young one, who has no session either

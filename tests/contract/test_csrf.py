@@ -7,7 +7,7 @@ import pytest
 
 from better_auth.errors import ConfigurationError
 from tests.conftest import Site
-from tests.support import COOKIE, PASSWORD, bearer, make_auth
+from tests.support import COOKIE, PASSWORD, bearer, make_auth, make_config
 
 DATABASES = ["sqlite"]
 """No database has a say in this."""
@@ -149,16 +149,27 @@ def test_cors_is_off_by_default(site: Site) -> None:
 
 def test_cors(site_with: MakeSite) -> None:
     """cors.enabled: the trusted origins may read, with credentials, and nobody else."""
-    site = site_with(cors={"enabled": True}, trusted_origins=["https://app.example.com"])
+    trusted = ["https://app.example.com", "https://*.example.org"]
+    site = site_with(cors={"enabled": True}, trusted_origins=trusted)
     asked = {
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }
-    for origin, allowed in (("https://app.example.com", "https://app.example.com"), (EVIL, None)):
+    anybody = {"https://app.example.com": True, "https://of.example.org": True}
+    nobody = {EVIL: False, "https://of.example.org.evil.example": False, "null": False}
+    for origin, is_allowed in (anybody | nobody).items():
+        allowed = origin if is_allowed else None
         answer = site.client().options("/sign-in/email", headers=asked | {"Origin": origin})
         assert answer.headers.get("access-control-allow-origin") == allowed
-        read = site.client().get("/ok", headers={"Origin": origin})
+        read = site.client().get("/ok", headers={"Origin": origin, "Cookie": "theme=dark"})
         assert read.headers.get("access-control-allow-origin") == allowed
+        assert "X-Retry-After" in read.headers["access-control-expose-headers"]
+
+
+def test_cors_for_everybody_is_refused() -> None:
+    """Every site there is could read sessions, and with them tokens."""
+    with pytest.raises(ValueError, match="allow_origins"):
+        make_config(cors={"enabled": True, "allow_origins": ["*"]})
 
 
 def test_cors_of_any_subdomain(site_with: MakeSite) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pyotp
 import pytest
+from pydantic import Field
 
-from better_auth import ConfigurationError, User, Verification
+from better_auth import ConfigurationError, ReadOnly, User, Verification
 from better_auth.mail import Letter
 from better_auth.models import Account
 from better_auth.plugins import (
@@ -19,6 +20,7 @@ from better_auth.plugins import (
     EmailPasswordPlugin,
     SessionManagementPlugin,
     TwoFactorPlugin,
+    UsernamePlugin,
 )
 from tests.conftest import Site
 from tests.support import PASSWORD, Browser, bearer, session_cookie
@@ -109,6 +111,27 @@ def test_signing_up_and_in(mailing: Mailing) -> None:
     again = mailing.sign_in(mailing.code(), rememberMe=False)
     assert again.json()["user"]["id"] == body["user"]["id"]
     assert "max-age" not in (session_cookie(again) or {})
+
+
+class Member(User):
+    """A user of an application with fields of its own."""
+
+    plan: Annotated[str, ReadOnly()] = "free"
+    nickname: str | None = Field(default=None, max_length=20)
+
+
+@pytest.mark.parametrize("wire", ["native", "javascript"])
+def test_own_fields(make: Callable[..., Mailing], wire: str) -> None:
+    """ "``name``, ``image`` and an application's own ``User`` fields are for whoever is new": they
+    are checked, those that are read-only are nobody's to set, and who is there keeps theirs."""
+    mailing = make(UsernamePlugin(), settings={"user_model": Member, "wire": wire})
+    answer = mailing.sign_in("000000", nickname="x" * 21)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    answer = mailing.sign_in(mailing.code(), nickname="Countess", plan="pro", username="Ada.L")
+    user = answer.json()["user"]
+    assert (user["nickname"], user["plan"], user["username"]) == ("Countess", "free", "ada.l")
+    answer = mailing.sign_in(mailing.code(), nickname="Duchess")
+    assert answer.json()["user"]["nickname"] == "Countess"
 
 
 def test_once(mailing: Mailing) -> None:

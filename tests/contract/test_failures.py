@@ -16,6 +16,8 @@ from better_auth.adapters import SqlDatabaseAdapter
 from better_auth.errors import AuthError, DatabaseUnavailable
 from better_auth.http.cookies import SetCookie
 from better_auth.http.wire import Credential
+from better_auth.models import Fields
+from better_auth.plugins import Call, Plugin, get
 from better_auth.plugins.email_password import SignInEmail, SignUpEmail
 from better_auth.plugins.two_factor.messages import Code, WithPassword
 from tests.conftest import Site
@@ -162,3 +164,22 @@ def test_a_cookie_has_one_end(site_with: Callable[..., Site]) -> None:
     assert f"Max-Age={400 * 86400}" in line
     expires = line.partition("Expires=")[2].partition(";")[0]
     assert parsedate_to_datetime(expires) == site.clock() + timedelta(days=400)
+
+
+class Breaking(Plugin):
+    """Fails where a link with a token in its path leads."""
+
+    @get("/links/{token}")
+    async def follow(self, call: Call) -> Fields:
+        raise RuntimeError("nobody foresaw this")
+
+
+def test_a_failure_is_logged_without_the_token_in_its_path(
+    site_with: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    """ "Structured logs without secrets": which endpoint failed is told, not how it was asked."""
+    site = site_with(plugins=[Breaking()])
+    answer = site.client().get("/links/a-secret-token?next=a-secret-too")
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_SERVER_ERROR")
+    assert "GET /links/{token} failed" in caplog.text
+    assert "a-secret" not in caplog.text

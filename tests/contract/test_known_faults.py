@@ -640,8 +640,8 @@ async def worst_lag(done: threading.Event) -> float:
 def test_sign_ins_leave_the_loop_free(site_with: MakeSite) -> None:
     """Passwords are hashed on the event loop, which answers nobody else meanwhile.
 
-    A hash here takes several times the lag allowed. Of three rounds the best counts: what else
-    the machine does is left out.
+    No lag is anywhere near the time of one sign-in, nearly all of which is the hash. Of three
+    rounds the best counts: what else the machine does is left out.
     """
     site = site_with(password={"memory_cost": 128 * 1024, "time_cost": 3})
     site.browser().sign_up()
@@ -650,6 +650,9 @@ def test_sign_ins_leave_the_loop_free(site_with: MakeSite) -> None:
     def sign_in(_: int) -> int:
         return httpx.post(f"{site.url}/sign-in/email", json=body, timeout=60).status_code
 
+    began = time.perf_counter()
+    sign_in(0)
+    one = time.perf_counter() - began
     lags = []
     for _ in range(3):
         done = threading.Event()
@@ -658,7 +661,7 @@ def test_sign_ins_leave_the_loop_free(site_with: MakeSite) -> None:
             assert set(pool.map(sign_in, range(4))) == {200}
         done.set()
         lags.append(lag.result(60))
-    assert min(lags) < 0.1
+    assert min(lags) < one / 2
 
 
 # Errors

@@ -391,7 +391,43 @@ def test_a_list_of_addresses(world: World) -> None:
 def test_no_open_redirect(world: World, field: str, url: str) -> None:
     """A browser is sent to trusted places only."""
     answer = world.browser.post("/sign-in/social", {"provider": "acme", field: url})
-    assert (answer.status_code, answer.json()["code"]) == (403, "INVALID_CALLBACK_URL")
+    codes = {
+        "callbackURL": "INVALID_CALLBACK_URL",
+        "errorCallbackURL": "INVALID_ERROR_CALLBACK_URL",
+        "newUserCallbackURL": "INVALID_NEW_USER_CALLBACK_URL",
+    }
+    assert (answer.status_code, answer.json()["code"]) == (403, codes[field])
+
+
+@pytest.mark.parametrize("name", ["state", "redirect_uri", "code_challenge", "client_id", "scope"])
+def test_a_client_adds_nothing_of_ours(world: World, name: str) -> None:
+    """``additionalParams`` reach the provider; what the request itself says is not theirs to say
+    (a state or redirect URI of somebody else's making)."""
+    body = {"provider": "acme", "additionalParams": {"prompt": "login", "hd": "example.com"}}
+    url = world.browser.post("/sign-in/social", body).json()["url"]
+    query = parse_qs(urlsplit(url).query)
+    assert (query["prompt"], query["hd"]) == (["login"], ["example.com"])
+    answer = world.browser.post(
+        "/sign-in/social", {"provider": "acme", "additionalParams": {name: "x"}}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert "body.additionalParams" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("path", ["/native", "/api/auth"])
+def test_signing_in_again_is_fresh(
+    world_at: Callable[[str], World], make: Callable[..., World], path: str
+) -> None:
+    """`SESSION_NOT_FRESH` is never a dead end: who has a provider's account alone goes there once
+    more, on either wire."""
+    world = make() if path == "/native" else world_at(path)
+    assert world.sign_in() == "/"
+    world.site.clock.move(days=2)
+    stale = world.browser.post("/link-social", {"provider": "acme"})
+    assert (stale.status_code, stale.json()["code"]) == (403, "SESSION_NOT_FRESH")
+    world.fake.now = int(world.site.clock().timestamp())
+    assert world.sign_in() == "/"
+    assert world.browser.post("/link-social", {"provider": "acme"}).status_code == 200
 
 
 def test_nothing_is_reflected(world: World) -> None:

@@ -36,6 +36,30 @@ def test_the_rest(site_with: MakeSite) -> None:
     assert statuses == [401] * 100 + [429]
 
 
+@pytest.mark.parametrize("wire", ["native", "javascript"])
+def test_what_sends_mail(site_with: MakeSite, wire: str) -> None:
+    """ "endpoints that send mail": 3 per 60 s, which sign-in's window of 10 s does not renew."""
+    paths = [
+        "/change-email",
+        "/email-otp/request-email-change",
+        "/email-otp/request-password-reset",
+        "/email-otp/send-verification-otp",
+        "/forget-password/email-otp",
+        "/request-password-reset",
+        "/send-verification-email",
+        "/sign-in/magic-link",
+        "/two-factor/send-otp",
+    ]
+    limits = {"enabled": True, "sign_in_limit": 50}
+    site = site_with(wire=wire, plugins=every_plugin(), rate_limit=limits)
+    post = site.client().post
+    for path in paths:
+        *allowed, refused = (post(path, json={}) for _ in range(4))
+        assert all(answer.status_code in (400, 401) for answer in allowed), path
+        assert refused.status_code == 429, path
+        assert 10 < int(refused.headers["retry-after"]) <= 60
+
+
 def test_forwarded_addresses_do_not_escape(site_with: MakeSite) -> None:
     """Without trusted proxies a forwarded address is nobody's word."""
     post = site_with(**LIMITED).client().post

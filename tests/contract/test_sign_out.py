@@ -1,5 +1,10 @@
 """``POST /sign-out``: the current session, and no other."""
 
+from collections.abc import Callable
+
+import pytest
+
+from better_auth.config import WireName
 from tests.conftest import Site
 from tests.support import bearer, session_cookie
 
@@ -66,3 +71,15 @@ def test_401(site: Site) -> None:
     cookie = session_cookie(answer)
     assert cookie is not None
     assert (cookie["value"], cookie["max-age"]) == ("", "0")
+
+
+@pytest.mark.parametrize("wire", ["native", "javascript"])
+def test_no_cookie_is_taken_from_who_sent_none(
+    site_with: Callable[..., Site], wire: WireName
+) -> None:
+    """ "CSRF": a form of another site is sent without the cookie (SameSite), but browsers obey the
+    answer; what it took back, its user would be signed out of."""
+    client = site_with(wire=wire).client()
+    for headers in ({}, {"Cookie": "theme=dark", "Origin": "null"}):
+        answer = client.post("/sign-out", headers=headers)
+        assert "set-cookie" not in answer.headers

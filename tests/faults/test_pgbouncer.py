@@ -27,17 +27,16 @@ MakeSite = Callable[..., Site]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def server() -> Iterator[PostgresServer]:
     """PostgreSQL itself."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+    with postgres_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def pooler(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pooler(server: PostgresServer) -> Iterator[str]:
     """Where the pooler before it listens."""
-    folder = tmp_path_factory.mktemp("pgbouncer")
-    with pgbouncer(folder, server, SERVERS) as url:
+    with pgbouncer(server, SERVERS) as url:
         yield url
 
 

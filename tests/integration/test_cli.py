@@ -2,13 +2,16 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -78,7 +81,7 @@ def test_serve(start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path
     """ "prints where it listens, where its data is, and three curl lines ... that work as
     printed"; the secret is kept in a 0600 file."""
     process, printed = start()
-    assert "auth.db" in printed
+    assert "Its data is in .better-auth/auth.db\n" in printed
     assert "not Secure" in printed
     lines = [line for line in printed.splitlines() if line.startswith("curl ")]
     answers = []
@@ -168,6 +171,25 @@ def test_port_in_use(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--port", "99999"),
+        ("--port", "-1"),
+        ("--workers", "0"),
+        ("--mode", "prod"),
+        ("--base-url", "app.example.com"),
+        ("--host", "300.1.1.1"),
+    ],
+)
+def test_wrong_options_are_said(tmp_path: Path, wrong: tuple[str, str]) -> None:
+    """Options that cannot be are refused, not traced."""
+    done = run("serve", "--port", "0", *wrong, cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_own_application(
     start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
 ) -> None:
@@ -215,6 +237,61 @@ def test_operating(tmp_path: Path) -> None:
     document = json.loads(run("openapi", cwd=tmp_path).stdout)
     assert document["openapi"].startswith("3.1")
     assert run("--version", cwd=tmp_path).stdout.strip()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_logs_without_secrets(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], log_format: str
+) -> None:
+    """ "Structured logs without secrets": each request is a line (`--access-log`), an object of
+    JSON where wanted, and the token of a link that was followed is in none."""
+    process, printed = start("--access-log", "--log-format", log_format)
+    with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
+        for base in (url_in(printed), url_in(printed).replace("/auth", "/api/auth")):
+            client.get(f"{base}/reset-password/a-secret-token?callbackURL=/page")
+            client.get(f"{base}/verify-email?token=a-secret-token")
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    logged = process.stdout.read()
+    assert "a-secret-token" not in logged
+    lines = [line for line in logged.splitlines() if "reset-password" in line]
+    assert len(lines) == 2
+    if log_format == "json":
+        objects = [json.loads(line) for line in lines]
+        assert {one["path"] for one in objects} == {
+            "/auth/reset-password/{token}",
+            "/api/auth/reset-password/{token}",
+        }
+        assert {(one["logger"], one["method"]) for one in objects} == {("uvicorn.access", "GET")}
+
+
+def test_purging_shows_how_far_it_is(tmp_path: Path) -> None:
+    """ "`sessions list|revoke|purge` (progress bar)": on a terminal; what is live stays."""
+    run("users", "create", "--email", "ada@example.com", "--name", "Ada", cwd=tmp_path)
+    with closing(sqlite3.connect(tmp_path / ".better-auth" / "auth.db")) as database:
+        (owner,) = database.execute("SELECT id FROM user").fetchone()
+        past, future = "2024-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"
+        database.executemany(
+            "INSERT INTO session (id, user_id, expires_at, created_at, updated_at,"
+            " authenticated_at, token_key) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (f"s{n}", owner, past if n < 250 else future, past, past, past, f"k{n}")
+                for n in range(252)
+            ],
+        )
+        database.commit()
+        terminal, end = pty.openpty()
+        done = subprocess.run(
+            [COMMAND, "sessions", "purge"], cwd=tmp_path, env=environment(), stdout=end, timeout=60
+        )
+        shown = os.read(terminal, 65536).decode()
+        for descriptor in (terminal, end):
+            os.close(descriptor)
+        assert done.returncode == 0
+        assert "Purging" in shown
+        assert "100%" in shown
+        assert "250 expired rows deleted" in shown
+        assert database.execute("SELECT count(*) FROM session").fetchone() == (2,)
 
 
 def test_operator_ends_a_session(
@@ -280,3 +357,35 @@ def test_the_first_admin(
         headers = {"Authorization": f"Bearer {answer.json()['token']}"}
         users = httpx.get(f"{url_in(printed)}/admin/list-users", headers=headers)
         assert users.json()["total"] == 2
+
+
+def test_purging_anonymous_users(tmp_path: Path) -> None:
+    """``users purge-anonymous`` deletes those whose sessions are over; without the plugin it says
+    that there are none to purge."""
+    (tmp_path / "mine.py").write_text(
+        "from better_auth import AuthConfig, BetterAuth\n"
+        "from better_auth.plugins import AnonymousPlugin\n"
+        f"config = AuthConfig({SECRET!r})\n"
+        "url = 'sqlite:///mine.db'\n"
+        "auth = BetterAuth(config, database=url, plugins=[AnonymousPlugin()])\n"
+        "bare = BetterAuth(config, database=url)\n"
+    )
+    script = """
+import asyncio, datetime
+from mine import auth
+
+async def work():
+    async with auth.lifespan():
+        user = await auth.users.create(name="", email=None, fields={"is_anonymous": True})
+        ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=8)
+        await auth.database.update(type(user), {"created_at": ago}, id=user.id)
+asyncio.run(work())
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=60)
+    purge = ("users", "purge-anonymous", "--app")
+    assert run(*purge, "mine:auth", cwd=tmp_path).stdout == "0 anonymous users deleted\n"
+    done = run(*purge, "mine:auth", "--days", "7", cwd=tmp_path)
+    assert done.stdout == "1 anonymous users deleted\n", done.stderr
+    bare = run(*purge, "mine:bare", cwd=tmp_path)
+    assert bare.returncode == 2
+    assert "AnonymousPlugin" in bare.stderr

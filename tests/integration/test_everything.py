@@ -1,13 +1,11 @@
 """``examples/everything.py`` as somebody runs it who copies from it."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,69 +15,16 @@ import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.support import COOKIE, PASSWORD, SECRET, Browser, bearer
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Example:
-    """The running example."""
-
-    origin: str
-    outbox: Path
-
-    def messages(self, kind: str) -> list[dict[str, str]]:
-        """What was sent of one kind."""
-        lines = [json.loads(line) for line in self.outbox.read_text().splitlines()]
-        return [line for line in lines if line["kind"] == kind]
-
-
-def environment(directory: Path, **more: str) -> dict[str, str]:
-    """This process's environment with the example's settings."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")}
-    return own | {
-        "BETTER_AUTH_SECRET": SECRET,
-        "BETTER_AUTH_DATABASE_URL": f"sqlite:///{directory}/everything.db",
-        "BETTER_AUTH_SESSION__COOKIE_SECURE": "false",
-        "BETTER_AUTH_RATE_LIMIT__ENABLED": "false",
-        "ADMIN_EMAILS": "Boss@example.com, other@example.com",
-        "OUTBOX": str(directory / "outbox.jsonl"),
-        **more,
-    }
-
-
-def command(port: int) -> list[str]:
-    """What a person types, on a port of its own."""
-    options = ["--port", str(port), "--no-proxy-headers"]
-    return [sys.executable, "-m", "uvicorn", "examples.everything:app", *options]
+from better_auth import plugins
+from tests.example import ROOT, Example, example_command, example_environment, running_example
+from tests.support import COOKIE, PASSWORD, Browser, bearer, every_plugin
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[..., Example]]:
     """Starts the example with more settings."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(**more: str) -> Example:
-        process = subprocess.Popen(
-            command(0),
-            cwd=ROOT,
-            env=environment(tmp_path, **more),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(process)
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "running on" in line:
-                origin = line.split("running on ")[1].split()[0]
-                return Example(origin, tmp_path / "outbox.jsonl")
-        raise AssertionError("the example did not start")
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(15)
+    with ExitStack() as stack:
+        yield lambda **more: stack.enter_context(running_example(tmp_path, **more))
 
 
 def test_everything(run: Callable[..., Example]) -> None:
@@ -139,6 +84,86 @@ def test_everything(run: Callable[..., Example]) -> None:
         assert client.get("/me", headers=bearer(now_token)).status_code == 401
 
 
+def test_every_plugin_is_there() -> None:
+    """ "FastAPI with every plugin there is (kept so as plugins come)"; and so are the tests'."""
+    there = [
+        name
+        for name in plugins.__all__
+        if isinstance(kind := getattr(plugins, name), type)
+        and issubclass(kind, plugins.Plugin)
+        and kind is not plugins.Plugin
+    ]
+    script = """
+from examples.everything import auth
+print(*(type(plugin).__name__ for plugin in auth.plugins))"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=example_environment(Path("/nowhere")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert sorted(there) == sorted(set(done.stdout.split()) - {"CorePlugin"})
+    assert sorted(there) == sorted(type(plugin).__name__ for plugin in every_plugin())
+
+
+@pytest.mark.parametrize("mount", ["/auth", "/api/auth"])
+def test_whatever_is_told_reaches_the_outbox(run: Callable[..., Example], mount: str) -> None:
+    """ "e-mails and one-time codes appended as JSON lines (`{"to", "kind", "code" or "url"}`)", of
+    every kind, on both wires; a link begins where the application was asked."""
+    example = run()
+    ada = "ada@example.com"
+
+    def told(kind: str, to: str = ada) -> str:
+        deadline = time.monotonic() + 10
+        while not (found := example.messages(kind)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (line,) = found
+        assert line["to"] == to
+        assert line.keys() in ({"to", "kind", "code"}, {"to", "kind", "url"})
+        content = line.get("code") or line["url"]
+        if "url" in line and kind in LINKS:
+            assert content.startswith(f"{example.origin}{mount}/")
+        return content
+
+    def posted(path: str, **body: object) -> httpx.Response:
+        answer = browser.post(path, body)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer
+
+    with closing(Browser(example.origin, mount)) as browser:
+        browser.sign_up()
+        told("welcome")
+        browser.get(told("verify-email"))
+        posted("/request-password-reset", email=ada)
+        token = urlsplit(told("reset-password")).path.rpartition("/")[2]
+        posted("/reset-password", newPassword="another long passphrase", token=token)
+        told("password-changed")
+        posted("/sign-in/magic-link", email=ada)
+        browser.get(told("magic-link"))
+        for kind in ("sign-in", "email-verification", "forget-password"):
+            posted("/email-otp/send-verification-otp", email=ada, type=kind)
+        told("verify-email-code")
+        told("reset-password-code")
+        posted("/sign-in/email-otp", email=ada, otp=told("sign-in-code"))
+        posted("/email-otp/request-email-change", newEmail="augusta@example.com")
+        told("change-email-code", to="augusta@example.com")
+        posted("/change-email", newEmail="lovelace@example.com")
+        browser.get(told("change-email", to="lovelace@example.com"))
+        told("email-changed")
+        posted("/organization/create", name="Acme", slug="acme")
+        posted("/organization/invite-member", email="bob@example.com", role="member")
+        told("invitation", to="bob@example.com")
+        posted("/two-factor/enable", password="another long passphrase")
+        posted("/two-factor/send-otp")
+        told("otp", to="lovelace@example.com")
+
+
+LINKS = {"verify-email", "reset-password", "magic-link", "change-email"}
+
+
 def test_mail_reaches_the_outbox(run: Callable[..., Example]) -> None:
     """Messages to people are appended, as JSON lines: links to verify an address and to choose a
     new password work as they stand there."""
@@ -182,9 +207,9 @@ def test_seconds_from_the_environment(run: Callable[..., Example]) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, name: str, value: str) -> None:
     """An unknown or contradictory setting is refused at start."""
     done = subprocess.run(
-        command(0),
+        example_command(0),
         cwd=ROOT,
-        env=environment(tmp_path, **{name: value}),
+        env=example_environment(tmp_path, **{name: value}),
         capture_output=True,
         text=True,
         timeout=30,

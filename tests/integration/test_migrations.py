@@ -1,6 +1,8 @@
-"""Migrations: by an application's own Alembic, printed, twice, and from several hosts at once."""
+"""Migrations: from earlier schemas, by an application's own Alembic, printed, twice, and from
+several hosts at once."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 import sys
@@ -9,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from better_auth import BetterAuth, ConfigurationError
 from better_auth.plugins import AuditPlugin, EmailPasswordPlugin, SessionManagementPlugin
 from tests import databases
-from tests.support import every_plugin, make_auth
+from tests.support import MovableClock, bearer, every_plugin, make_auth
+
+EARLIER = Path(__file__).parent / "earlier"
+EARLIER_SECRET = "a secret of an earlier release, kept"
 
 ENVIRONMENT = """\
 import sqlalchemy as sa
@@ -158,5 +164,50 @@ def test_printed(url: str, database_kind: str) -> None:
                 await verbs._connection.exec_driver_sql(statement)  # type: ignore[attr-defined]
         assert await auth.database.migrate() == []
         await auth.database.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("schema", ["first", "second"])
+def test_from_an_earlier_schema(
+    url: str, database_kind: str, schema: str, clock: MovableClock
+) -> None:
+    """ "`better-auth migrate` from any earlier schema of ours": nothing that was there is lost, who
+    was signed in stays so, is listed and revoked, and who had a password signs in with it."""
+    script = EARLIER / f"{schema}-{database_kind}.sql"
+    if not script.exists():
+        pytest.skip(f"in the {schema} schema there was no {database_kind}")
+    found = re.search("-- its session: (.*)", script.read_text())
+    assert found is not None
+    headers = bearer(found[1])
+
+    async def work() -> None:
+        auth = make_auth(
+            database=url, clock=clock, plugins=every_plugin(), secrets=[EARLIER_SECRET]
+        )
+        async with auth.database.transaction() as verbs:
+            for line in script.read_text().splitlines():
+                if not line.startswith("--"):
+                    await verbs._connection.exec_driver_sql(line)  # type: ignore[attr-defined]
+        planned = await auth.database.pending_migration()
+        assert planned
+        assert await auth.database.migrate() == planned
+        assert await auth.database.pending_migration() == []
+        transport = httpx.ASGITransport(auth)
+        client = httpx.AsyncClient(
+            transport=transport, base_url="http://x/auth", headers={"Origin": "http://x"}
+        )
+        async with auth.lifespan(), client:
+            answer = (await client.get("/get-session", headers=headers)).json()
+            assert answer["user"]["email"] == "ada@example.com"
+            assert answer["session"]["createdAt"] == "2024-01-01T00:00:00.000Z"
+            listed = (await client.get("/list-sessions", headers=headers)).json()["sessions"]
+            assert [session["token"] for session in listed] == [found[1]]
+            body = {"email": "ada@example.com", "password": "correct horse battery"}
+            signed_in = (await client.post("/sign-in/email", json=body)).json()
+            assert signed_in["user"]["id"] == answer["user"]["id"]
+            ended = await client.post("/revoke-sessions", headers=bearer(signed_in["token"]))
+            assert ended.json() == {"count": 2}
+            assert (await client.get("/get-session", headers=headers)).status_code == 401
 
     asyncio.run(work())

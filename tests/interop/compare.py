@@ -9,6 +9,7 @@ _OPAQUE = re.compile(
     r"[A-Za-z0-9]{32}|session_[\w-]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.A
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.A)
+_HERE = re.compile(r"http://127\.0\.0\.1:\d+")
 _BACKUP_CODE = re.compile(r"[A-Za-z0-9]{5}-[A-Za-z0-9]{5}", re.A)
 
 COMPARED_COOKIES = ("session_token", "two_factor", "trust_device", "admin_session")
@@ -26,6 +27,7 @@ def normalised(value: Any) -> Any:
     if value.startswith("otpauth://"):
         parts = urlsplit(value)
         return [parts.netloc, parts.path, sorted(parse_qs(parts.query))]
+    value = _HERE.sub("http://here", value)
     for pattern, name in ((_OPAQUE, "<opaque>"), (_TIME, "<time>"), (_BACKUP_CODE, "<code>")):
         if pattern.fullmatch(value):
             return name

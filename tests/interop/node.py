@@ -1,4 +1,4 @@
-"""Node, the packages of ``package.json`` installed once, and what runs on them."""
+"""Node, the packages of a ``package.json`` installed once, and what runs on them."""
 
 import fcntl
 import hashlib

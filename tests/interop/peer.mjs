@@ -1,12 +1,13 @@
 // better-auth's own server, on SQLite in memory, with the plugins the walks use.
-// Prints its origin when it listens; GET /outbox answers what it would have sent to people.
+// Prints its origin when it listens; GET /outbox answers what it would have sent to people, GET
+// /endpoints what may be asked. WALK names what walk it is for; without, it has every plugin.
 import { createServer } from "node:http";
 import Database from "better-sqlite3";
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
 import { admin, bearer, organization, twoFactor } from "better-auth/plugins";
-import { anonymous, emailOTP, magicLink } from "better-auth/plugins";
+import { anonymous, emailOTP, genericOAuth, magicLink } from "better-auth/plugins";
 import { multiSession, oneTimeToken, username } from "better-auth/plugins";
 
 const outbox = [];
@@ -27,12 +28,64 @@ const further = {
       sendVerificationOTP: async ({ email, otp }) => tell(email, otp),
     }),
   ],
+  provider: [
+    genericOAuth({
+      config: [
+        {
+          providerId: "acme",
+          discoveryUrl: `${process.env.ISSUER}/.well-known/openid-configuration`,
+          clientId: "app",
+          clientSecret: "a secret: with + and %",
+          scopes: ["openid", "email", "profile"],
+          authentication: "basic",
+          pkce: true,
+        },
+      ],
+    }),
+  ],
+  "other-address": [
+    emailOTP({
+      sendVerificationOTP: async ({ email, otp }) => tell(email, otp),
+      changeEmail: { enabled: true },
+    }),
+  ],
 };
+
+const everything = Object.entries(further).flatMap(([walk, plugins]) =>
+  walk === "provider" ? [] : plugins,
+);
+const client = { clientId: "app", clientSecret: "a secret of the client's" };
+const sendDeleteAccountVerification = async ({ user, token }) => tell(user.email, token);
+
+/** What is set otherwise for the walk of that name. */
+const settings = {
+  deferred: { session: { deferSessionRefresh: true, updateAge: 0 } },
+  leaving: { user: { deleteUser: { enabled: true, sendDeleteAccountVerification } } },
+  social: {
+    socialProviders: {
+      ...Object.fromEntries(
+        ["apple", "discord", "facebook", "github", "gitlab", "google", "linkedin", "microsoft"]
+          .concat(["slack", "spotify", "twitch", "twitter"])
+          .map((id) => [id, client]),
+      ),
+    },
+  },
+};
+
+/** What clients may ask of this server: "POST /sign-out". */
+function endpoints() {
+  return Object.values(auth.api)
+    .filter((one) => one.path && !one.options.metadata?.SERVER_ONLY)
+    .flatMap(({ path, options }) => [options.method].flat().map((method) => `${method} ${path}`))
+    .sort();
+}
 
 const server = createServer((request, response) => {
   if (request.url === "/outbox") {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(outbox));
+  } else if (request.url === "/endpoints") {
+    response.end(JSON.stringify(endpoints()));
   } else handler(request, response);
 });
 await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -52,6 +105,7 @@ const auth = betterAuth({
   user: { changeEmail: { enabled: true }, deleteUser: { enabled: true } },
   rateLimit: { enabled: false },
   databaseHooks: { user: { create: { before: appoint } } },
+  ...settings[process.env.WALK],
   plugins: [
     twoFactor({
       issuer: "Interop",
@@ -64,7 +118,7 @@ const auth = betterAuth({
       sendInvitationEmail: async ({ id, email }) => tell(email, id),
     }),
     bearer(),
-    ...(further[process.env.WALK] ?? []),
+    ...(process.env.WALK ? (further[process.env.WALK] ?? []) : everything),
   ],
 });
 

@@ -1,8 +1,11 @@
-// better-auth's own server on the SQLite file in DATABASE; prints its origin when it listens.
+// better-auth's own server on the database that the URL in DATABASE names; prints its origin when
+// it listens.
 // With PLUGINS=1: the plugins that bring columns and tables. POST /migrate runs its migrations
 // once more and answers what they would have been.
 import { createServer } from "node:http";
 import Database from "better-sqlite3";
+import mysql from "mysql2/promise";
+import pg from "pg";
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
@@ -19,10 +22,24 @@ const server = createServer(async (request, response) => {
 await new Promise((done) => server.listen(0, "127.0.0.1", done));
 const origin = `http://127.0.0.1:${server.address().port}`;
 
+function database(url) {
+  if (url.startsWith("sqlite:///")) return new Database(url.slice("sqlite:///".length));
+  const { searchParams, pathname, hostname, port, username, password } = new URL(url);
+  const where = {
+    host: hostname,
+    port: port || undefined,
+    user: username,
+    password: decodeURIComponent(password),
+    database: pathname.slice(1),
+  };
+  if (url.startsWith("mysql:")) return mysql.createPool({ ...where, timezone: "Z" });
+  return new pg.Pool({ ...where, options: `-c search_path=${searchParams.get("search_path")}` });
+}
+
 const auth = betterAuth({
   baseURL: origin,
   secret: process.env.SECRET,
-  database: new Database(process.env.DATABASE),
+  database: database(process.env.DATABASE),
   emailAndPassword: { enabled: true },
   rateLimit: { enabled: false },
   plugins: process.env.PLUGINS ? [twoFactor(), admin(), organization()] : [],

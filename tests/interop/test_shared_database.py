@@ -4,18 +4,21 @@
 there is valid here, and the other way round (scrypt hashes, plain tokens, column names)."
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from better_auth import ConfigurationError
 from better_auth.plugins import (
@@ -26,11 +29,12 @@ from better_auth.plugins import (
     SessionManagementPlugin,
     TwoFactorPlugin,
 )
+from tests import databases
 from tests.conftest import Site
 from tests.interop.node import peer
 from tests.support import PASSWORD, SECRET, bearer, make_auth
 
-DATABASES = ["sqlite"]
+DATABASES = ["sqlite", "postgresql", "mysql"]
 ADA = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
 MakeSite = Callable[..., Site]
 
@@ -62,19 +66,58 @@ def _signed(token: str | None) -> dict[str, str]:
     return {"Cookie": f"better-auth.session_token={value}"}
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+class Shared:
     """The database both work on."""
-    return tmp_path / "auth.db"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def rows(self, statement: str) -> list[Any]:
+        """What ``statement`` finds, or nothing where it changes."""
+
+        async def work() -> list[Any]:
+            # As any other program: not by the library.
+            url = sa.make_url(self.url)
+            driver, options = DRIVERS[url.drivername]
+            schema = url.query.get("search_path")
+            engine = create_async_engine(
+                url.set(drivername=driver).difference_update_query(["search_path"]),
+                connect_args={"server_settings": {"search_path": schema}} if schema else {},
+                poolclass=NullPool,
+            )
+            async with engine.begin() as connection:
+                if options:
+                    await connection.exec_driver_sql(options)
+                found = await connection.exec_driver_sql(statement)
+                return list(found) if found.returns_rows else []
+
+        return asyncio.run(work())
+
+
+DRIVERS = {
+    "sqlite": ("sqlite+aiosqlite", "PRAGMA busy_timeout = 10000"),
+    "postgresql": ("postgresql+asyncpg", ""),
+    "mysql": ("mysql+aiomysql", "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')"),
+}
 
 
 @pytest.fixture
-def start(folder: Path, file: Path) -> Iterator[Callable[..., Other]]:
-    """Starts the other server on the file."""
+def shared(database_kind: str, tmp_path: Path) -> Iterator[Shared]:
+    """An empty database for both."""
+    if database_kind == "sqlite":
+        yield Shared(f"sqlite:///{tmp_path}/auth.db")
+    else:
+        with databases.new_database(database_kind) as url:
+            yield Shared(url)
+
+
+@pytest.fixture
+def start(folder: Path, shared: Shared) -> Iterator[Callable[..., Other]]:
+    """Starts the other server on the database."""
     with ExitStack() as stack:
 
         def started(**environment: str) -> Other:
-            given = {"SECRET": SECRET, "DATABASE": str(file), **environment}
+            given = {"SECRET": SECRET, "DATABASE": shared.url, **environment}
             other = Other(stack.enter_context(peer(folder, "shared.mjs", **given)))
             stack.callback(other.http.close)
             return other
@@ -83,13 +126,11 @@ def start(folder: Path, file: Path) -> Iterator[Callable[..., Other]]:
 
 
 @pytest.fixture
-def ours(site_with: MakeSite, file: Path) -> Callable[..., Site]:
-    """Starts this server on the file."""
+def ours(site_with: MakeSite, shared: Shared) -> Callable[..., Site]:
+    """Starts this server on the database."""
 
     def started(**settings: Any) -> Site:
-        return site_with(
-            database=f"sqlite:///{file}", share_database_with_typescript=True, **settings
-        )
+        return site_with(database=shared.url, share_database_with_typescript=True, **settings)
 
     return started
 
@@ -98,12 +139,12 @@ Start = Callable[..., Other]
 Ours = Callable[..., Site]
 
 
-def test_made_there(start: Start, ours: Ours, file: Path) -> None:
+def test_made_there(start: Start, ours: Ours, shared: Shared) -> None:
     """Who signed up there signs in here with the same password; a session made there is valid
     here, is listed here, and is ended here for both."""
     other = start()
     made = other.post("/sign-up/email", ADA).json()
-    before = _rows(file, "SELECT password FROM account")
+    before = shared.rows("SELECT password FROM account")
     site = ours()
     site.clock.now = site.clock.now.replace(year=2020)  # the other's clock is the real one
     client = site.client()
@@ -116,7 +157,7 @@ def test_made_there(start: Start, ours: Ours, file: Path) -> None:
     signed_in = browser.sign_in()
     assert signed_in.status_code == 200, signed_in.text
     assert site.browser().sign_in(password="wrong horse").status_code == 401
-    assert _rows(file, "SELECT password FROM account") == before, "a hash that both know stays"
+    assert shared.rows("SELECT password FROM account") == before, "a hash that both know stays"
     assert other.post("/sign-in/email", ADA).status_code == 200
     tokens = [row["token"] for row in browser.get("/list-sessions").json()["sessions"]]
     assert made["token"] in tokens
@@ -129,7 +170,7 @@ def test_made_here(start: Start, ours: Ours) -> None:
     """Who signed up here signs in there with the same password; a session made here is valid
     there, and is ended there for both."""
     other, site = start(), ours()
-    site.clock.now = site.clock.now.replace(year=2100)
+    site.clock.now = site.clock.now.replace(year=2037)  # as far as its TIMESTAMP goes on MySQL
     browser = site.browser()
     made = browser.sign_up().json()
     found = other.whose(made["token"])
@@ -142,7 +183,7 @@ def test_made_here(start: Start, ours: Ours) -> None:
     assert browser.get("/get-session").status_code == 401
 
 
-def test_made_by_us_first(start: Start, ours: Ours, file: Path) -> None:
+def test_made_by_us_first(start: Start, ours: Ours, shared: Shared) -> None:
     """A database that this server made is as good to the other, whose migration finds nothing to
     do that would hurt."""
     site = ours(plugins=[EmailPasswordPlugin(), AdminPlugin(), OrganizationPlugin()])
@@ -184,7 +225,7 @@ def test_its_server_goes_on(start: Start, ours: Ours) -> None:
     assert listed[0]["metadata"] == {"a": 1}
 
 
-def test_whom_it_keeps_out(start: Start, ours: Ours, file: Path) -> None:
+def test_whom_it_keeps_out(start: Start, ours: Ours, shared: Shared, database_kind: str) -> None:
     """Whoever is banned there, or has a second factor there, is not let in here by a password
     alone, also where no plugin here knows of bans and factors."""
     other = start(PLUGINS="1")
@@ -193,26 +234,27 @@ def test_whom_it_keeps_out(start: Start, ours: Ours, file: Path) -> None:
     assert enabled.status_code == 200, enabled.text
     site = ours()
     site.clock.now = site.clock.now.replace(year=2020)
-    _rows(file, 'UPDATE user SET "twoFactorEnabled" = 1')
+    shared.rows('UPDATE "user" SET "twoFactorEnabled" = true')
     refused = site.browser().sign_in()
     assert (refused.status_code, refused.json()["code"]) == (403, "TWO_FACTOR_ELSEWHERE")
-    _rows(file, 'UPDATE user SET "twoFactorEnabled" = NULL')
+    shared.rows('UPDATE "user" SET "twoFactorEnabled" = NULL')
     browser = site.browser()
     assert browser.sign_in().status_code == 200
-    _rows(file, "UPDATE user SET banned = 1")
+    shared.rows('UPDATE "user" SET banned = true')
     assert site.browser().sign_in().status_code == 403
     assert browser.get("/get-session").status_code == 401
-    _rows(file, "UPDATE user SET banned = 1, \"banExpires\" = '2019-01-01T00:00:00.000Z'")
+    past = "2019-01-01T00:00:00.000Z" if database_kind == "sqlite" else "2019-01-01 00:00:00"
+    shared.rows(f'UPDATE "user" SET banned = true, "banExpires" = \'{past}\'')
     assert browser.get("/get-session").status_code == 200
 
 
-def test_rows_without_our_columns(start: Start, ours: Ours, file: Path) -> None:
+def test_rows_without_our_columns(start: Start, ours: Ours, shared: Shared) -> None:
     """What the other server does not write reads as what it means: a session there is as old as
     its beginning, remembered, without an absolute end."""
     other = start()
     token = other.post("/sign-up/email", ADA).json()["token"]
     site = ours()
-    _rows(file, "UPDATE session SET remember = NULL")
+    shared.rows("UPDATE session SET remember = NULL")
     principal = site.run(site.auth.sessions.resolve(token))
     assert principal is not None
     session = principal.session
@@ -235,8 +277,3 @@ def test_the_cookie_is_as_the_server_makes_it(start: Start) -> None:
     made = other.post("/sign-up/email", ADA)
     cookie = made.headers["set-cookie"].split(";")[0]
     assert unquote(cookie) == unquote(_signed(made.json()["token"])["Cookie"])
-
-
-def _rows(file: Path, statement: str) -> list[Any]:
-    with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as connection:
-        return connection.execute(statement).fetchall()

@@ -1,11 +1,14 @@
 """One walk of the official client, against this server and against better-auth's own."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from better_auth import BetterAuth, User
@@ -20,6 +23,7 @@ from better_auth.plugins import (
     EmailVerificationPlugin,
     MagicLinkPlugin,
     MultiSessionPlugin,
+    OAuthPlugin,
     OneTimeTokenPlugin,
     OrganizationPlugin,
     PasswordManagementPlugin,
@@ -28,11 +32,13 @@ from better_auth.plugins import (
     UserManagementPlugin,
     UsernamePlugin,
 )
+from better_auth.plugins.oauth import PRESETS, Provider, preset
 from better_auth.plugins.organization import Invitation, Organization
+from tests import openid
 from tests.interop.compare import differences
 from tests.interop.differences import DELIBERATE, EVERYWHERE
 from tests.interop.node import peer, walked
-from tests.support import SECRET, make_auth, serve
+from tests.support import NO_TLS, SECRET, make_auth, serve
 
 WALKS = sorted(path.stem for path in (Path(__file__).parent / "walks").glob("*.mjs"))
 
@@ -40,7 +46,7 @@ WALKS = sorted(path.stem for path in (Path(__file__).parent / "walks").glob("*.m
 class Application:
     """This server as the peer is set up, with the same ``/outbox``."""
 
-    def __init__(self, walk: str) -> None:
+    def __init__(self, walk: str, issuer: str) -> None:
         self.outbox: list[dict[str, str]] = []
         further: dict[str, list[Any]] = {
             "several-accounts": [MultiSessionPlugin()],
@@ -51,14 +57,35 @@ class Application:
                 MagicLinkPlugin(send=self.send_letter),
                 EmailOtpPlugin(send=self.send_letter),
             ],
+            "other-address": [EmailOtpPlugin(send=self.send_letter, enable_change_email=True)],
+            "provider": [
+                OAuthPlugin(
+                    [
+                        Provider(
+                            id="acme",
+                            issuer=issuer,
+                            client_id="app",
+                            client_secret="a secret: with + and %",
+                        )
+                    ]
+                    if issuer
+                    else [],
+                    allow_http=True,
+                )
+            ],
+            "social": [
+                OAuthPlugin([preset(id_, client_id="app", client_secret="x") for id_ in PRESETS])
+            ],
         }
+        is_leaving, is_deferred = walk == "leaving", walk == "deferred"
         self.auth: BetterAuth = make_auth(
             wire="javascript",
+            session={"defer_refresh": True, "update_age": 0} if is_deferred else {},
             plugins=[
                 EmailPasswordPlugin(),
                 EmailVerificationPlugin(send=self.send_letter, send_on_sign_up=False),
                 PasswordManagementPlugin(send_reset=self.send_letter),
-                UserManagementPlugin(),
+                UserManagementPlugin(send_deletion=self.send_letter if is_leaving else None),
                 AccountManagementPlugin(),
                 SessionManagementPlugin(),
                 TwoFactorPlugin(issuer="Interop", send_otp=self.send_otp),
@@ -97,18 +124,54 @@ class Application:
         await send({"type": "http.response.body", "body": json.dumps(self.outbox).encode()})
 
 
+NOT_FOR_CLIENTS = {
+    "GET /error": "a page of the server's own; browsers are sent to one of the application's",
+    "POST /callback/:id": "what a provider's page sends; see tests/integration/test_oauth.py",
+}
+"""What the peer answers, and its client never asks."""
+
+
 @contextmanager
-def two_servers(folder: Path, walk: str) -> Iterator[tuple[str, str]]:
-    """The origins of this server and of better-auth on Node, both new."""
-    with serve(Application(walk)) as ours, peer(folder, SECRET=SECRET, WALK=walk) as theirs:
-        yield ours, theirs
+def issuer_for(walk: str) -> Iterator[str]:
+    """The URL of an OpenID provider, where ``walk`` needs one."""
+    if walk == "provider":
+        with openid.running() as provider:
+            yield provider.issuer
+    else:
+        yield ""
+
+
+@cache
+def ours_walked(walk: str, folder: Path) -> list[dict[str, Any]]:
+    """The steps of ``walk`` as this server answered them."""
+    with issuer_for(walk) as issuer, serve(Application(walk, issuer)) as ours:
+        return walked(folder, walk, ours)
+
+
+def test_every_capability_is_walked(folder: Path) -> None:
+    """The client "walks every capability": whatever its own server can be asked with these
+    plugins is asked by some walk."""
+    with peer(folder, SECRET=SECRET) as theirs:
+        endpoints = httpx.get(f"{theirs}/endpoints", verify=NO_TLS).json()
+    steps = [step for walk in WALKS for step in ours_walked(walk, folder)]
+    asked = {line.replace("/api/auth", "", 1) for step in steps for line in step["asked"]}
+
+    def is_walked(endpoint: str) -> bool:
+        pattern = re.sub(r":\w+", "[^/]+", endpoint)
+        return any(re.fullmatch(pattern, line) for line in asked)
+
+    assert len(endpoints) > 80
+    assert {line for line in endpoints if not is_walked(line)} == NOT_FOR_CLIENTS.keys()
 
 
 @pytest.mark.parametrize("walk", WALKS)
 def test_the_official_client_is_answered_as_by_its_own_server(folder: Path, walk: str) -> None:
     """A front end written with better-auth/client talks to this server with no change."""
-    with two_servers(folder, walk) as (ours, theirs):
-        lines = list(differences(walked(folder, walk, ours), walked(folder, walk, theirs)))
+    with (
+        issuer_for(walk) as issuer,
+        peer(folder, SECRET=SECRET, WALK=walk, ISSUER=issuer) as theirs,
+    ):
+        lines = list(differences(ours_walked(walk, folder), walked(folder, walk, theirs)))
     deliberate = DELIBERATE.get(walk, [])
     known = [*deliberate, *EVERYWHERE]
     unknown = [line for line in lines if not any(known_.explains(line) for known_ in known)]

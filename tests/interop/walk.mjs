@@ -10,6 +10,7 @@ import { multiSessionClient, oneTimeTokenClient, usernameClient } from "better-a
 const [walk, origin] = process.argv.slice(2);
 const steps = [];
 let cookiesSet = [];
+let asked = [];
 
 /** A fetch with a cookie jar, as a browser on the application's own pages has. */
 function jar() {
@@ -19,6 +20,7 @@ function jar() {
     headers.set("origin", origin);
     if (cookies.size) headers.set("cookie", [...cookies].map((c) => c.join("=")).join("; "));
     const response = await fetch(url, { ...options, headers });
+    asked.push(`${options.method ?? "GET"} ${new URL(url).pathname}`);
     for (const line of response.headers.getSetCookie()) {
       const [pair, ...attributes] = line.split("; ");
       const [, name, value] = pair.match(/^([^=]*)=(.*)$/);
@@ -71,13 +73,16 @@ async function step(name, calling) {
     data: data ?? null,
     error: error && { status: error.status, code: error.code, hasMessage: Boolean(error.message) },
     cookies: cookiesSet,
+    asked,
   });
+  asked = [];
   return data;
 }
 
 /** Note anything else worth comparing. */
 function note(name, data) {
-  steps.push({ name, data, error: null, cookies: [] });
+  steps.push({ name, data, error: null, cookies: [], asked });
+  [asked, cookiesSet] = [[], []];
 }
 
 /** The next code (or token, or id) that was sent to an address. */
@@ -94,6 +99,33 @@ async function sent(to) {
     await new Promise((done) => setTimeout(done, 20));
   }
   throw new Error(`nothing was sent to ${to}`);
+}
+
+/** Sign in at an OpenID provider, in whose browser nobody is; where it sends the browser back to. */
+async function atProvider(url, login) {
+  const cookies = new Map();
+  let [at, init] = [new URL(url), {}];
+  for (let patience = 12; patience > 0; patience--) {
+    const cookie = [...cookies].map((c) => c.join("=")).join("; ");
+    const response = await fetch(at, { ...init, headers: { cookie }, redirect: "manual" });
+    for (const line of response.headers.getSetCookie()) {
+      const [, name, value] = line.match(/^([^=]*)=([^;]*)/);
+      cookies.set(name, value);
+    }
+    const location = response.headers.get("location");
+    if (location?.startsWith(origin)) return location.slice(origin.length);
+    if (location) [at, init] = [new URL(location, at), {}];
+    else {
+      const page = await response.text();
+      const body = new URLSearchParams({ login, password: "any" });
+      for (const [, name, value] of page.matchAll(/<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)) {
+        body.set(name, value);
+      }
+      at = new URL(page.match(/<form[^>]*action="([^"]+)"/)[1], at);
+      init = { method: "POST", body };
+    }
+  }
+  throw new Error("the provider does not send the browser back");
 }
 
 /** The TOTP code of an otpauth URI, some time steps from now. */
@@ -119,7 +151,7 @@ async function person(email, name = "Ada") {
 }
 
 const PASSWORD = "correct horse battery";
-const guide = { browser, step, note, sent, totp, person, PASSWORD, origin };
+const guide = { browser, step, note, sent, atProvider, totp, person, PASSWORD, origin };
 try {
   await (await import(`./walks/${walk}.mjs`)).default(guide);
 } catch (error) {

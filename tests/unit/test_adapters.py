@@ -31,7 +31,7 @@ from better_auth.errors import (
     ReferenceViolation,
     UniqueViolation,
 )
-from better_auth.models import Account, Column, Session, User, Verification
+from better_auth.models import Account, Column, Found, Session, User, Verification
 from tests import databases
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -215,13 +215,13 @@ def test_hot_read(check: Callable[[Test], None]) -> None:
     async def work(database: SqlDatabaseAdapter) -> None:
         await database.insert(user(1))
         await database.insert(session(1))
-        assert await database.session_with_user("key-1") == (session(1), user(1))
-        assert await database.session_with_user("key-1") == (session(1), user(1))
+        assert await database.session_with_user("key-1") == Found(session(1), user(1))
+        assert await database.session_with_user("key-1") == Found(session(1), user(1))
         assert await database.session_with_user("key-2") is None
         await database.insert(session(2))
-        assert await database.session_with_user("key-2") == (session(2), user(1))
+        assert await database.session_with_user("key-2") == Found(session(2), user(1))
         await database.update(User, {"name": "Grace"}, id="user-1")
-        assert await database.session_with_user("key-1") == (session(1), user(1, name="Grace"))
+        assert await database.session_with_user("key-1") == Found(session(1), user(1, name="Grace"))
         async with database.transaction() as verbs:
             await verbs.delete(Session, id="session-1")
             if database.url != "sqlite://":  # in memory, readers wait for the writer
@@ -246,7 +246,7 @@ def test_hot_read_sees_other_processes(tmp_path: Path) -> None:
                 other.execute("UPDATE user SET name = ?", (name,))
                 found = await database.session_with_user("key-1")
                 assert found is not None
-                assert found[1].name == name
+                assert found.user.name == name
             other.execute("DELETE FROM session")
             assert await database.session_with_user("key-1") is None
             other.close()
@@ -267,7 +267,7 @@ def test_hot_read_of_many(tmp_path: Path) -> None:
                 for number in range(REMEMBERED + 50):
                     found = await database.session_with_user(f"key-{number}")
                     assert found is not None
-                    assert found[0].id == f"session-{number}"
+                    assert found.session.id == f"session-{number}"
 
     asyncio.run(work())
 
@@ -291,9 +291,9 @@ def test_hot_read_shares_nothing_mutable() -> None:
         for _ in range(2):
             found = await database.session_with_user("key-1")
             assert found is not None
-            assert isinstance(found[1], ListingUser)
-            assert found[1].colours == ["red"]
-            found[1].colours.append("blue")
+            assert isinstance(found.user, ListingUser)
+            assert found.user.colours == ["red"]
+            found.user.colours.append("blue")
         await database.close()
 
     asyncio.run(work())

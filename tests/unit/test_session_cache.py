@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from better_auth.adapters import SessionCache
-from better_auth.models import Session, User
+from better_auth.models import Found, Session, User
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -19,10 +19,10 @@ class Seconds:
         return self.now
 
 
-def found(number: int, user: int = 1, text: str = "") -> tuple[Session, User]:
+def found(number: int, user: int = 1, text: str = "") -> Found:
     """A session of a user, as a read finds them."""
     times = {"created_at": NOW, "updated_at": NOW}
-    return (
+    return Found(
         Session(
             id=f"s{number}",
             user_id=f"u{user}",

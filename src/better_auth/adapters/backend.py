@@ -70,6 +70,10 @@ class Backend(Protocol):
         """A connection of ``writing``; what is done on it is committed at the end."""
         ...
 
+    def alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection of ``writing`` for a single statement, committed by itself."""
+        ...
+
     async def begin_writing(self, connection: AsyncConnection) -> None:
         """Start a transaction that will write, on a connection given by :meth:`committing`."""
         ...

@@ -18,7 +18,7 @@ from sqlalchemy import MetaData
 
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.session_cache import SessionCache
-from better_auth.models import Record, Session, User
+from better_auth.models import Found, Record, Session
 
 R = TypeVar("R", bound=Record)
 
@@ -190,14 +190,14 @@ class DatabaseAdapter(Verbs, Protocol):
         """The SQL statements :meth:`migrate` would run now."""
         ...
 
-    def at_hand(self, token_key: str) -> tuple[Session, User] | None:
+    def at_hand(self, token_key: str) -> Found | None:
         """What :meth:`session_with_user` would answer, where that is known without asking.
 
         None says nothing: ask. An adapter that keeps nothing in memory always answers None.
         """
         ...
 
-    async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
+    async def session_with_user(self, token_key: str) -> Found | None:
         """The hot read: the session found by its key, together with its user, in one query."""
         ...
 

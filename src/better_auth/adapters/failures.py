@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +19,33 @@ from better_auth.errors import (
 )
 
 logger = logging.getLogger("better_auth.database")
+
+Verb = TypeVar("Verb", bound=Callable[..., Awaitable[Any]])
+
+ATTEMPTS = 5
+"""How often a change is tried that met others in a deadlock."""
+
+
+class Deadlocked(DatabaseUnavailable):
+    """503: two changes waited for each other, and this one was undone by the database."""
+
+
+def again_after_deadlock(verb: Verb) -> Verb:
+    """``verb`` of an adapter, tried again where the database undid it for a deadlock.
+
+    Not within a transaction, all of which was undone then (``is_alone`` says whether it is).
+    """
+
+    @wraps(verb)
+    async def tried(self: Any, *arguments: Any, **options: Any) -> Any:
+        for _ in range(ATTEMPTS - 1 if self.is_alone else 0):
+            try:
+                return await verb(self, *arguments, **options)
+            except Deadlocked:
+                continue
+        return await verb(self, *arguments, **options)
+
+    return tried  # type: ignore[return-value]
 
 
 @asynccontextmanager
@@ -47,6 +75,8 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
         return ReferenceViolation() if is_reference else UniqueViolation()
     if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
         return None
+    if _is_deadlock(cause):
+        return Deadlocked()
     if _is_bad_value(cause):
         return BadRequest("A value is too long or holds what cannot be stored")
     logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
@@ -54,6 +84,13 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
 
 
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
+
+
+def _is_deadlock(error: object) -> bool:
+    """SQLSTATE class 40 (PostgreSQL), or MySQL's number for a deadlock."""
+    state = getattr(error, "sqlstate", None) or ""
+    number = next(iter(getattr(error, "args", ())), None)
+    return state.startswith("40") or number == 1213
 
 
 def _is_bad_value(error: object) -> bool:

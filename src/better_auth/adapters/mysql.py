@@ -43,6 +43,9 @@ class MySqlBackend(NetworkBackend):
             isolation_level="READ COMMITTED",
         )
 
+    def has_ended(self, connection: Any) -> bool:
+        return bool(connection.closed or connection._reader.eof_received)
+
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """Under a lock by name: these databases' schema changes know no transaction."""

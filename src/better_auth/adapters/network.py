@@ -25,25 +25,42 @@ class NetworkBackend:
         self.patience: float | None = patience
 
         def engine(**options: Any) -> AsyncEngine:
-            return create_async_engine(
+            made = create_async_engine(
                 url,
                 connect_args=connect_args,
                 hide_parameters=True,  # an error's text reaches the log
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=patience,
-                pool_pre_ping=True,
+                # Whatever leaves a connection ends its transaction; the pool need not do it again.
+                pool_reset_on_return=None,
                 **options,
             )
+            sa.event.listen(made.sync_engine, "checkout", self._pass_over_ended)
+            return made
 
         level = {"isolation_level": isolation_level} if isolation_level else {}
         # Statements by themselves need no transaction, and so no BEGIN, COMMIT or ROLLBACK.
-        alone: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+        alone: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
         self.reading = engine(**(level if reads_in_transactions else alone))
         self.writing = engine(**level)
 
+    def _pass_over_ended(self, connection: Any, *_arguments: object) -> None:
+        """Has the pool open another instead of a connection that the server has ended, which its
+        socket knows; asking the server would be a round trip before every statement."""
+        if self.has_ended(connection.driver_connection):
+            raise sa.exc.DisconnectionError
+
+    def has_ended(self, connection: Any) -> bool:
+        """Whether the other side of a driver's ``connection`` is gone, as far as is known here."""
+        raise NotImplementedError
+
     def committing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection in a transaction that is committed at the end."""
+        return self.writing.begin()
+
+    def alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """The same for a single statement."""
         return self.writing.begin()
 
     async def begin_writing(self, connection: AsyncConnection) -> None:

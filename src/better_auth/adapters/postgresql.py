@@ -5,7 +5,7 @@ kept for it (``lanes.py``), free of a pool's reset.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -66,7 +66,16 @@ class PostgresBackend(NetworkBackend):
             patience=patience,
             reads_in_transactions=self._is_pooled,
         )
+        # Without BEGIN and COMMIT, which a pooler needs to keep a statement's messages together.
+        by_itself = self.writing.execution_options(isolation_level="AUTOCOMMIT")
+        self._alone = self.writing if self._is_pooled else by_itself
         self._hot: HotReader[Row] | None = None
+
+    def alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._alone.begin()
+
+    def has_ended(self, connection: Any) -> bool:
+        return bool(connection.is_closed())
 
     @property
     def _statements(self) -> Mapping[str, Any]:

@@ -36,12 +36,11 @@ from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.sql import SqlDatabaseAdapter
 from better_auth.clock import Clock, utc_now
 from better_auth.errors import ConfigurationError, DatabaseUnavailable
-from better_auth.models import Record, Session, User
+from better_auth.models import Found, Record, Session, User
 
 logger = logging.getLogger("better_auth.database")
 
 R = TypeVar("R", bound=Record)
-Found = tuple[Session, User]
 
 PAUSE = 1.0
 """Seconds for which checks go to the table alone after Redis did not answer."""
@@ -180,6 +179,9 @@ class RedisDatabaseAdapter(RoutedVerbs):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sql!r})"
 
+    def __str__(self) -> str:
+        return f"{self.sql}, its sessions in Redis"
+
     @property
     def on_wait(self) -> Callable[[str, float], None]:
         """Told of waits for the tables' connections."""
@@ -293,11 +295,11 @@ class RedisDatabaseAdapter(RoutedVerbs):
                 await self.sql.session_with_user(token_key)
             return None, False
         if user is not None:
-            return (session, user), True
+            return Found(session, user), True
         found = await self.sql.find_one(self._user_text.model, id=session.user_id)
         if found is None:
             return None, False
-        return (session, found), await self._copy(copies.at, found)
+        return Found(session, found), await self._copy(copies.at, found)
 
     async def _read_or_ask(self, token_key: str) -> tuple[Found | None, bool]:
         """The same where the table is kept: without Redis, or a copy there, it is asked."""
@@ -307,13 +309,13 @@ class RedisDatabaseAdapter(RoutedVerbs):
                 copies = await self._store.read(token_key)
                 session, user = self._in(copies, token_key)
                 if session is not None and user is not None:
-                    return (session, user), True
+                    return Found(session, user), True
             except DatabaseUnavailable:
                 self._paused_until = time.monotonic() + PAUSE
         found = await self.sql.session_with_user(token_key)
         if found is None or copies is None:
             return found, False
-        return found, await self._copy(copies.at, found[1], found[0])
+        return found, await self._copy(copies.at, found.user, found.session)
 
     def _in(self, copies: Copies, token_key: str) -> tuple[Session | None, User | None]:
         """What was found, if the session's key still is its own: what leads there may be older."""

@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from better_auth.models import Session, User
+from better_auth.models import Found
 
-Found = tuple[Session, User]
 Kind = Literal["key", "session", "user"]
 Name = tuple[Kind, str]
 """What changed: a session by its token key or its id, or a user by its id."""
 
-_OVERHEAD = 1500
-"""Bytes of an entry besides its values: two records, their dictionaries, the indexes."""
+_OVERHEAD = 1700
+"""Bytes of an entry besides its values: records, their dictionaries, who holds it, indexes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +113,7 @@ class SessionCache:
     def store(self, reading: Reading, token_key: str, found: Found) -> None:
         """Keep what ``reading`` found, unless it has changed since the read began."""
         self._readings.discard(reading)
-        session, user = found
+        session, user = found.session, found.user
         names: set[Name] = {("key", token_key), ("session", session.id), ("user", user.id)}
         if reading.is_void or not reading.changed.isdisjoint(names):
             return
@@ -122,7 +121,7 @@ class SessionCache:
             return
         self._remove(token_key)
         size = _OVERHEAD + sum(
-            sys.getsizeof(value) for record in found for value in record.__dict__.values()
+            sys.getsizeof(value) for record in (session, user) for value in record.__dict__.values()
         )
         while self._entries and (
             len(self._entries) >= self._max_entries or self._bytes + size > self._max_bytes
@@ -175,7 +174,7 @@ class SessionCache:
         found = self._entries.pop(token_key, None)
         if found is None:
             return
-        session, user = found
+        session, user = found.session, found.user
         self._bytes -= self._sizes.pop(token_key)
         self._key_of_session.pop(session.id, None)
         keys = self._keys_of_user[user.id]

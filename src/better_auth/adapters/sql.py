@@ -25,7 +25,7 @@ from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.verbs import SqlVerbs, TransactionVerbs
-from better_auth.models import Record, Session, User
+from better_auth.models import Found, Record, Session, User
 
 R = TypeVar("R", bound=Record)
 
@@ -50,7 +50,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         self.tables = {}
         self._backend = make_backend(url, pool_size, patience)
         self._shortcut: Shortcut | None = None
-        self._hot_reads: HotReads[tuple[Session, User]] | None = None
+        self._hot_reads: HotReads[Found] | None = None
         self._listings: HotReads[list[Session]] | None = None
         self._hot_read: AsyncHotRead | None = None
         self._is_open = False
@@ -62,6 +62,13 @@ class SqlDatabaseAdapter(SqlVerbs):
     def __repr__(self) -> str:
         shown = sa.make_url(self.url).render_as_string(hide_password=True)
         return f"{type(self).__name__}({shown!r})"
+
+    def __str__(self) -> str:
+        """Where the data is, for a person to read: a file's path, or the URL without password."""
+        url = sa.make_url(self.url)
+        if url.get_backend_name() != "sqlite":
+            return url.render_as_string(hide_password=True)
+        return url.database or "memory, until the process ends"
 
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
@@ -81,7 +88,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         )
         split = len(self._sessions.names)
         session, user = self._sessions.read, self._users.raw_reader(split)
-        self._pair: Callable[[Row], tuple[Session, User]] = lambda row: (session(row), user(row))
+        self._pair: Callable[[Row], Found] = lambda row: Found(session(row), user(row))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -93,15 +100,20 @@ class SqlDatabaseAdapter(SqlVerbs):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         began = perf_counter()
+        async with self._backend.alone() as connection:
+            self.on_wait("writing", perf_counter() - began)
+            yield connection
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        began = perf_counter()
         async with self._backend.committing() as connection:
             self.on_wait("writing", perf_counter() - began)
             yield connection
 
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[AsyncConnection]:
-        began = perf_counter()
-        async with self._backend.committing() as connection:
-            self.on_wait("writing", perf_counter() - began)
+        async with self.changing() as connection:
             await self._backend.begin_writing(connection)
             yield connection
 
@@ -163,7 +175,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             dialect,
         )
 
-        def pair(key: str) -> tuple[Session, User] | None:
+        def pair(key: str) -> Found | None:
             rows = read(by_key.sql, (key,))
             return self._pair(rows[0]) if rows else None
 
@@ -210,7 +222,7 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return False
             return not await self._feed_statements(connection)
 
-    def at_hand(self, token_key: str) -> tuple[Session, User] | None:
+    def at_hand(self, token_key: str) -> Found | None:
         if self._cache is not None:
             return self._cache.get(token_key)
         if self._hot_reads is not None:
@@ -220,7 +232,7 @@ class SqlDatabaseAdapter(SqlVerbs):
                 pass  # session_with_user finds out, or says what is wrong
         return None
 
-    async def session_with_user(self, token_key: str) -> tuple[Session, User] | None:
+    async def session_with_user(self, token_key: str) -> Found | None:
         try:
             if self._hot_reads is not None:
                 return self._hot_reads.get(token_key)
@@ -275,7 +287,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             raise_translated(error, self._backend)
         return record
 
-    async def _read(self, token_key: str) -> tuple[Session, User] | None:
+    async def _read(self, token_key: str) -> Found | None:
         if self._hot_read is not None:
             try:
                 raw = await self._hot_read(token_key)
@@ -293,4 +305,4 @@ class SqlDatabaseAdapter(SqlVerbs):
         session: Session = self._sessions.record(row[:split])
         if session.token_key != token_key:  # a table made elsewhere may compare without case
             return None
-        return session, self._users.record(row[split:])
+        return Found(session, self._users.record(row[split:]))

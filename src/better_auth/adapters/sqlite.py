@@ -11,7 +11,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -118,7 +118,8 @@ class SqliteBackend:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """The right to write, which one has at a time. Raises ``TimeoutError``."""
-        async with asyncio.timeout(2 * BUSY_TIMEOUT):
+        patience = 2 * BUSY_TIMEOUT if self._turns.locked() else None  # a timer costs more
+        async with asyncio.timeout(patience):
             await self._turns.acquire()
         try:
             yield
@@ -130,6 +131,10 @@ class SqliteBackend:
         """The writing connection, when its turn has come."""
         async with self._turn(), self.writing.begin() as connection:
             yield connection
+
+    def alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """The same: a statement outside BEGIN and COMMIT is committed by itself."""
+        return self.committing()
 
     async def begin_writing(self, connection: AsyncConnection) -> None:
         """IMMEDIATE: the lock is taken, and waited for, before anything is read."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from better_auth.adapters.backend import Backend
 from better_auth.adapters.base import Verbs, in_
-from better_auth.adapters.failures import translated_errors
+from better_auth.adapters.failures import again_after_deadlock, translated_errors
 from better_auth.adapters.rows import TableOf
 from better_auth.models import Record
 
@@ -17,9 +17,11 @@ R = TypeVar("R", bound=Record)
 
 
 class SqlVerbs(Verbs):
-    """The verbs, on whatever connections the two methods below give."""
+    """The verbs, on whatever connections the three methods below give."""
 
     tables: dict[str, TableOf]
+    is_alone = True
+    """Whether each verb is committed by itself."""
     _backend: Backend
 
     def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
@@ -30,8 +32,14 @@ class SqlVerbs(Verbs):
         raise NotImplementedError
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For one statement, committed by itself."""
         raise NotImplementedError
 
+    def changing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For several statements, committed together at the end."""
+        raise NotImplementedError
+
+    @again_after_deadlock
     async def insert(self, record: R) -> R:
         table = self.tables[record.table_name]
         async with translated_errors(self._backend), self.writing() as connection:
@@ -80,6 +88,7 @@ class SqlVerbs(Verbs):
         statement = table.table.delete().where(*table.where(where))
         return await self._changed(table, where, statement)
 
+    @again_after_deadlock
     async def _changed(
         self, table: TableOf, where: Mapping[str, Any], statement: sa.Update | sa.Delete
     ) -> int:
@@ -89,16 +98,19 @@ class SqlVerbs(Verbs):
         finally:
             self.written(table, where)
 
+    @again_after_deadlock
     async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
         table = self.tables[model.table_name]
         clauses = table.where(where)
         taken: list[Any] | None = None
         try:
-            async with translated_errors(self._backend), self.writing() as connection:
+            async with translated_errors(self._backend):
                 if self._backend.returns_deleted:
-                    taken = await self._take_returned(connection, table, clauses, limit)
+                    async with self.writing() as connection:
+                        taken = await self._take_returned(connection, table, clauses, limit)
                 else:
-                    taken = await self._take_locked(connection, table, clauses, limit)
+                    async with self.changing() as connection:
+                        taken = await self._take_locked(connection, table, clauses, limit)
             return taken
         finally:
             if taken is None:
@@ -144,6 +156,8 @@ class SqlVerbs(Verbs):
 class TransactionVerbs(SqlVerbs):
     """The verbs on one connection inside one transaction."""
 
+    is_alone = False
+
     def __init__(
         self, backend: Backend, tables: dict[str, TableOf], connection: AsyncConnection
     ) -> None:
@@ -160,4 +174,4 @@ class TransactionVerbs(SqlVerbs):
     async def _same_connection(self) -> AsyncIterator[AsyncConnection]:
         yield self._connection
 
-    reading = writing = _same_connection
+    reading = writing = changing = _same_connection

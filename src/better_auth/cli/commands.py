@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -24,6 +24,9 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(users.app, name="users")
 
 
+LogFormat: TypeAlias = Literal["text", "json"]
+
+
 @app.command()
 def serve(
     application: Annotated[
@@ -31,7 +34,9 @@ def serve(
         typer.Argument(metavar="[MODULE:AUTH]", help="Your own BetterAuth; none: the standalone."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 3000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")
+    ] = 3000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     database: Database = None,
     base_url: Annotated[str | None, typer.Option(help="Where browsers reach it.")] = None,
@@ -41,6 +46,7 @@ def serve(
         typer.Option(metavar="PATH", help="Where the JavaScript client is served; '': nowhere."),
     ] = None,
     access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How logs look.")] = "text",
 ) -> None:
     """Serve the endpoints, by default on http://localhost:3000/auth."""
     from better_auth.cli.serving import run  # uvicorn, which no other command needs
@@ -52,7 +58,7 @@ def serve(
         mode=mode,
         javascript_path=javascript_path,
     )
-    run(host, port, workers, access_log)
+    run(host, port, workers, access_log, log_format)
 
 
 @app.command()

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import json
 import secrets
+from copy import deepcopy
 from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 from better_auth.auth import BetterAuth
@@ -16,7 +18,7 @@ GRACE = 10
 """Seconds a request may take to finish once the server is told to stop."""
 
 
-def run(host: str, port: int, workers: int, access_log: bool) -> None:
+def run(host: str, port: int, workers: int, access_log: bool, log_format: str) -> None:
     """Serve until told to stop. Exits, saying so, where the address is taken."""
     auth = load()
     if auth.config.migrate_at_start:
@@ -31,7 +33,7 @@ def run(host: str, port: int, workers: int, access_log: bool) -> None:
         host=host,
         port=port,
         workers=workers,
-        log_level="warning" if not access_log else "info",
+        log_config=log_config(auth, access_log, log_format),
         access_log=access_log,
         proxy_headers=False,  # which proxies to believe is AuthConfig.trusted_proxies' to say
         server_header=False,
@@ -45,6 +47,28 @@ def run(host: str, port: int, workers: int, access_log: bool) -> None:
         uvicorn.Server(config).run(sockets=[listener])
     else:
         Multiprocess(config, sockets=[listener]).run()
+
+
+def log_config(auth: BetterAuth[Any], access_log: bool, log_format: str) -> dict[str, Any]:
+    """What is logged and how, as ``logging.config.dictConfig`` understands it."""
+    config = deepcopy(LOGGING_CONFIG)
+    level = "INFO" if access_log else "WARNING"
+    config["loggers"]["uvicorn"]["level"] = config["loggers"]["uvicorn.error"]["level"] = level
+    if access_log:
+        templates = [path for path in auth.openapi()["paths"] if "{" in path]
+        bases = {auth.config.base_path, auth.config.javascript_path or auth.config.base_path}
+        config["filters"] = {
+            "no_secrets": {
+                "()": "better_auth.logs.WithoutSecrets",
+                "templates": [base + path for base in bases for path in templates],
+            }
+        }
+        config["handlers"]["access"]["filters"] = ["no_secrets"]
+    if log_format == "json":
+        config["root"] = {"handlers": ["default"]}
+        for formatter in config["formatters"]:
+            config["formatters"][formatter] = {"()": "better_auth.logs.JsonFormatter"}
+    return config
 
 
 async def _migrate(auth: BetterAuth[Any]) -> None:
@@ -70,7 +94,7 @@ def welcome(auth: BetterAuth[Any], host: str, port: int) -> str:
             if auth.config.javascript_path
             else []
         ),
-        f"Its data is in {auth.database!r}",
+        f"Its data is in {auth.database}",
     ]
     if not auth.config.session.cookie_secure:
         lines.append("On plain http the session cookie is not Secure; use https for real users")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -12,9 +13,9 @@ from better_auth.cli.application import opened, settle
 from better_auth.cli.options import Application, AsJson, Database, user_named, whole
 from better_auth.errors import AuthError, ConfigurationError
 from better_auth.models import User
-from better_auth.plugins import AdminPlugin
+from better_auth.plugins import AdminPlugin, AnonymousPlugin
 
-app = typer.Typer(help="Create and list users, give them roles.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and purge users, give them roles.", no_args_is_help=True)
 
 Role = Annotated[str | None, typer.Option(help="A role of the admin plugin, such as admin.")]
 
@@ -78,6 +79,22 @@ def set_role(
     except AuthError as error:
         raise ConfigurationError(error.message) from None
     typer.echo(f"{changed.id} {changed.email} {role}")
+
+
+@app.command("purge-anonymous")
+def purge_anonymous(
+    days: Annotated[int, typer.Option(min=1, help="Only those made so many days ago.")] = 30,
+    application: Application = None,
+    database: Database = None,
+) -> None:
+    """Delete anonymous users whose sessions are over: nobody can be them any longer."""
+    settle(application, database=database)
+
+    async def work() -> int:
+        async with opened() as auth:
+            return await auth.plugin(AnonymousPlugin).purge(timedelta(days=days))
+
+    typer.echo(f"{asyncio.run(work())} anonymous users deleted")
 
 
 @app.command("list")

@@ -26,6 +26,7 @@ from better_auth.config.sections import (
     CorsConfig,
     Duration,
     MailConfig,
+    OriginList,
     PasswordConfig,
     RateLimitConfig,
     SameSite,
@@ -86,7 +87,7 @@ class AuthConfig(Section):
     """The database is also a better-auth server's in TypeScript: docs/databases.md."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
-    trusted_origins: StringList = []
+    trusted_origins: OriginList = []
     """Origins besides ``base_url``'s whose pages may call; ``*`` stands for one host label."""
     trusted_proxies: StringList = []
     """Addresses or networks whose ``X-Forwarded-For`` is believed; none by default."""
@@ -130,15 +131,6 @@ class AuthConfig(Section):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
-
-    @field_validator("trusted_origins")
-    @classmethod
-    def _are_origins(cls, values: list[str]) -> list[str]:
-        for value in values:
-            scheme, separator, host = value.partition("://")
-            if not separator or not scheme or not host or "/" in host.rstrip("/"):
-                raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
-        return [value.rstrip("/") for value in values]
 
     @field_validator("trusted_proxies")
     @classmethod

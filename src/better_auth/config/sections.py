@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from better_auth.clock import parse_seconds
 
@@ -25,6 +25,18 @@ def split_list(value: object) -> object:
 
 
 StringList = Annotated[list[str], BeforeValidator(split_list)]
+
+
+def _origins(values: list[str]) -> list[str]:
+    for value in values:
+        scheme, separator, host = value.partition("://")
+        if not separator or not scheme or not host or "/" in host.rstrip("/"):
+            raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
+    return [value.rstrip("/") for value in values]
+
+
+OriginList = Annotated[list[str], BeforeValidator(split_list), AfterValidator(_origins)]
+"""Origins; a star stands for one label of a host."""
 
 
 class SameSite(StrEnum):
@@ -201,7 +213,7 @@ class CorsConfig(Section):
     """Cross-origin access for browsers, by Starlette's middleware; off unless ``enabled``."""
 
     enabled: bool = False
-    allow_origins: StringList = []
+    allow_origins: OriginList = []
     """Empty: the trusted origins."""
     max_age: Duration = timedelta(minutes=10)
 

@@ -42,9 +42,7 @@ class _CurrentSession(SecurityBase):
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         # What is known without waiting needs no coroutine of its own: this runs for every request.
-        return starlette.call_of(connection).at_hand() or await starlette.current_session(
-            connection
-        )
+        return starlette.at_hand(connection) or await starlette.current_session(connection)
 
 
 class _OptionalSession(SecurityBase):
@@ -52,9 +50,7 @@ class _OptionalSession(SecurityBase):
     scheme_name = _OPTIONAL
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
-        return starlette.call_of(connection).at_hand() or await starlette.optional_session(
-            connection
-        )
+        return starlette.at_hand(connection) or await starlette.optional_session(connection)
 
 
 current_session = _CurrentSession()

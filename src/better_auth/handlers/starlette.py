@@ -35,10 +35,11 @@ _VISIT = "better_auth"
 class _Visit:
     """One request or WebSocket below the middleware; shared by every copy of its scope."""
 
-    __slots__ = ("auth", "call")
+    __slots__ = ("auth", "call", "known")
 
     def __init__(self, auth: BetterAuth[Any]) -> None:
         self.auth = auth
+        self.known: Principal | None = None
         self.call: Call | None = None
 
 
@@ -121,14 +122,18 @@ class SessionMiddleware:
         return self.app(scope, receive, _CookieSend(visit, send))
 
 
-def call_of(connection: HTTPConnection) -> Call:
-    """The call that ``connection`` is to the library, the same however often it is asked for."""
+def at_hand(connection: HTTPConnection) -> Principal | None:
+    """The caller's session and user, where they are known without waiting.
+
+    None says nothing: ask :func:`optional_session`. It spares what is asked at every request a
+    coroutine. Raises ``ConfigurationError``.
+    """
     visit: _Visit | None = connection.scope.get(_VISIT)
     if visit is None:
         raise ConfigurationError("mount_auth(app, auth) was not called for this application")
-    if visit.call is None:
-        visit.call = visit.auth.call_from(connection.scope)
-    return visit.call
+    if visit.known is None and visit.call is None:
+        visit.known = visit.auth.at_hand(connection.scope["headers"])
+    return visit.known
 
 
 async def optional_session(connection: HTTPConnection) -> Principal | None:
@@ -136,12 +141,14 @@ async def optional_session(connection: HTTPConnection) -> Principal | None:
 
     Resolved at most once a request, however often it is asked for.
     """
-    call = call_of(connection)
-    known = call.at_hand()
+    known = at_hand(connection)
     if known is not None:
         return known
-    await connection.scope[_VISIT].auth.ready()
-    return await call.principal()
+    visit: _Visit = connection.scope[_VISIT]
+    await visit.auth.ready()
+    if visit.call is None:
+        visit.call = visit.auth.call_from(connection.scope)
+    return await visit.call.principal()
 
 
 async def current_session(connection: HTTPConnection) -> Principal:
@@ -197,7 +204,7 @@ async def answer_error(connection: HTTPConnection, error: Exception) -> Response
 __all__ = [
     "SessionMiddleware",
     "answer_error",
-    "call_of",
+    "at_hand",
     "closing_on_revocation",
     "current_session",
     "mount_auth",

@@ -82,7 +82,7 @@ class AuthApp:
         except AuthError as error:
             response = self.refusal(error, request)
         except Exception:
-            response = internal_error(request)
+            response = internal_error(endpoint)
         response.headers += call.headers
         if call.cookies:
             response.headers += self.wire.cookie_headers(call.cookies)
@@ -111,12 +111,11 @@ def error_response(error: AuthError) -> ErrorResponse:
     return ErrorResponse(error.status, content, [*_JSON, *headers], error.code)
 
 
-def internal_error(request: AuthRequest) -> AuthResponse:
-    """The one answer to what nobody foresaw; the cause goes to the log, never to the client."""
-    path = request.path
-    for name, value in request.path_params.items():  # the token of a link, perhaps
-        path = path.replace(value, f"{{{name}}}")
-    logger.exception("%s %s failed", request.method, path)
+def internal_error(endpoint: Endpoint | None) -> AuthResponse:
+    """The one answer to what nobody foresaw; the cause goes to the log, never to the client. The
+    path as it was asked does not: there are paths with a token in them."""
+    asked = f"{endpoint.route.method} {endpoint.route.path}" if endpoint else "a request"
+    logger.exception("%s failed", asked)
     return error_response(unforeseen())
 
 

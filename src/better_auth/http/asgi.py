@@ -6,6 +6,7 @@ from typing import Any
 
 from better_auth.errors import AuthError, NotFound, PayloadTooLarge
 from better_auth.http.app import AuthApp, internal_error
+from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest, AuthResponse, Finish
 
 Scope = MutableMapping[str, Any]
@@ -54,6 +55,7 @@ class AsgiHandler:
         request = request_from(scope)
         response: AuthResponse | None = None
         watching: list[Finish] | None = None
+        endpoint: Endpoint | None = None
         try:
             path = self._relative(scope)
             if path is None:
@@ -74,7 +76,7 @@ class AsgiHandler:
         except ClientGone:
             return
         except Exception:
-            response = internal_error(request)
+            response = internal_error(endpoint)
         finally:
             if watching is not None:
                 for finish in reversed(watching):

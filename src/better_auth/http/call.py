@@ -233,8 +233,8 @@ class Call:
         self.set_cookie(self.wire.session_cookie(session))
 
     def clear_session_cookie(self) -> None:
-        """Have the answer take the session's cookie back."""
-        self.set_cookie(self.wire.cleared_session_cookie())
+        """Have the answer take the session's cookie back, from whoever came with a credential."""
+        self._take_back(self.wire.cleared_session_cookie())
 
     def cookie(self, name: str) -> str | None:
         """The value of the plugin's cookie ``name`` that came with the request."""
@@ -254,8 +254,16 @@ class Call:
         self.set_cookie(self.wire.plugin_cookie(name, value, lifetime))
 
     def clear_plugin_cookie(self, name: str) -> None:
-        """Have the answer take a plugin's cookie back."""
-        self.set_cookie(self.wire.plugin_cookie(name))
+        """Have the answer take a plugin's cookie back, from whoever came with a credential."""
+        self._take_back(self.wire.plugin_cookie(name))
+
+    def _take_back(self, cleared: SetCookie) -> None:
+        # From nobody else: what another site makes a browser send comes without the cookie
+        # (SameSite), but the browser obeys the answer to a form, and would sign its user out.
+        self.set_cookie(cleared)
+        came_with = self.request.cookie(cleared.name), self.request.header(b"authorization")
+        if came_with == (None, None):
+            self.cookies.pop()
 
     def set_cookie(self, cookie: SetCookie) -> None:
         """Have the answer carry ``cookie``, and no earlier one of that name."""
@@ -275,16 +283,6 @@ class VisitCall(Call):
     def __init__(self, context: Context, request: AuthRequest, wires: Sequence[Wire]) -> None:
         super().__init__(context, request, wires[0])
         self._wires = wires
-
-    def at_hand(self) -> Principal | None:
-        for wire in () if self._resolved else self._wires:
-            credential = wire.credential(self.request)
-            if credential is not None:  # the first one counts, and those after it only without it
-                self._principal = self.context.sessions.at_hand(credential.token)
-                if self._principal is not None:
-                    self.wire, self._resolved = wire, True
-                break
-        return self._principal
 
     async def principal(self, *, refresh: bool = True) -> Principal | None:
         if self._resolved:

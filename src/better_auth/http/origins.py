@@ -69,8 +69,20 @@ class TrustedOrigins:
         origin = origin_of(url)
         is_odd = "\\" in url or not url.isprintable() or " " in url
         if origin is None or is_odd or not self.is_trusted(origin, request):
-            code = "INVALID_REDIRECT_URL" if name == "redirectTo" else "INVALID_CALLBACK_URL"
-            raise Forbidden(f"{name}: not a trusted URL", code)
+            raise Forbidden(f"{name}: not a trusted URL", _REDIRECT_CODES[name])
+
+
+_REDIRECT_CODES = {
+    "callbackURL": "INVALID_CALLBACK_URL",
+    "errorCallbackURL": "INVALID_ERROR_CALLBACK_URL",
+    "newUserCallbackURL": "INVALID_NEW_USER_CALLBACK_URL",
+    "redirectTo": "INVALID_REDIRECT_URL",
+}
+
+
+def origins_pattern(patterns: list[str]) -> str:
+    """A regular expression that matches the whole of each origin which ``patterns`` trust."""
+    return "|".join(pattern_of(pattern).pattern for pattern in patterns)
 
 
 def origin_of(url: str) -> str | None:

@@ -7,7 +7,7 @@ from better_auth.config import AuthConfig
 from better_auth.errors import AuthError, MissingExtra
 from better_auth.http.app import error_response, unforeseen
 from better_auth.http.asgi import AsgiApp, Receive, Scope, Send, send_response
-from better_auth.http.origins import pattern_of
+from better_auth.http.origins import origins_pattern
 
 logger = logging.getLogger("better_auth")
 
@@ -90,13 +90,12 @@ def with_cors(app: AsgiApp, config: AuthConfig) -> AsgiApp:
         from starlette.middleware.cors import CORSMiddleware  # an optional extra
     except ImportError:
         raise MissingExtra("cors.enabled", "starlette") from None
-    origins = [pattern_of(origin) for origin in cors.allow_origins or config.trusted_origins]
     return CORSMiddleware(
         app,
-        allow_origin_regex="|".join(origin.pattern for origin in origins) or None,
+        allow_origin_regex=origins_pattern(cors.allow_origins or config.trusted_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["set-auth-token"],
+        expose_headers=["set-auth-token", "Retry-After", "X-Retry-After"],
         allow_credentials=True,
         max_age=int(cors.max_age.total_seconds()),
     )

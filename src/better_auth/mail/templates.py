@@ -37,6 +37,7 @@ class TemplateRenderer:
         values = {
             **{name: _one_line(text) for name, text in letter.details.items()},
             "kind": letter.kind,
+            "to": letter.to,
             "url": letter.url,
             "code": letter.code,
             "app_name": self._app_name,

@@ -7,9 +7,11 @@ to them, and the anonymous user with all sessions is deleted.
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TypeAlias
 from uuid import uuid4
 
+from better_auth.adapters import lt
 from better_auth.errors import AuthError, BadRequest, ConfigurationError, Forbidden
 from better_auth.events import (
     AccountCreated,
@@ -24,6 +26,8 @@ from better_auth.plugins.base import Plugin
 from better_auth.users import normalize_email
 
 logger = logging.getLogger("better_auth.anonymous")
+
+PURGE_BATCH = 100
 
 LinkAccount: TypeAlias = Callable[[AnonymousUserLinking], Awaitable[None] | None]
 
@@ -115,6 +119,33 @@ class AnonymousPlugin(Plugin):
         await self.context.users.delete(caller.user)
         call.clear_session_cookie()
         return Deleted(success=True)
+
+    async def purge(self, older_than: timedelta = timedelta(days=30)) -> int:
+        """Delete the anonymous users made longer ago whose sessions are over, whom nobody can be
+        any longer; how many. What ``UserDeleting`` handlers refuse to part with stays."""
+        before = lt(self.context.clock() - older_than)
+        where = {"is_anonymous": True, "created_at": before}
+        gone = kept = 0
+        while found := await self.context.database.find(
+            User, order_by=("created_at", "id"), limit=PURGE_BATCH, offset=kept, **where
+        ):
+            for user in found:
+                if await self._is_in_use(user):
+                    kept += 1
+                else:
+                    gone += 1
+        return gone
+
+    async def _is_in_use(self, user: User) -> bool:
+        """Whether ``user`` stays; deletes who does not."""
+        if await self.context.sessions.list_for(user.id):
+            return True
+        try:
+            await self.context.users.delete(user)
+        except AuthError as error:
+            logger.warning("an anonymous user is kept: %s", error.code)
+            return True
+        return False
 
     async def _take_over(self, call: Call, principal: Principal, is_new: bool) -> None:
         """Let whoever signed in take over from the anonymous user whose session they came with."""

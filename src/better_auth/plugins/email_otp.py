@@ -7,10 +7,12 @@ answer tells, and when, is the same whether or not there is such a user.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
@@ -22,6 +24,7 @@ from better_auth.http.endpoints import Endpoint, post
 from better_auth.mail import MailKind, Send
 from better_auth.models import Fields, User
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.own_fields import settable_by_users, with_optional
 from better_auth.users import EmailTaken, normalize_email
 
 CodeType: TypeAlias = Literal["sign-in", "email-verification", "forget-password", "change-email"]
@@ -59,7 +62,8 @@ class OtpFor(Otp):
 
 
 class SignInOtp(Otp):
-    """Who signs in; ``name`` and ``image`` are for whoever is new."""
+    """Who signs in; ``name``, ``image`` and an application's own ``User`` fields are for whoever
+    is new."""
 
     name: str | None = Field(default=None, max_length=255)
     image: str | None = Field(default=None, max_length=2048)
@@ -146,9 +150,11 @@ class EmailOtpPlugin(Plugin):
         self.send_on_sign_up = send_on_sign_up
         self.enable_change_email = enable_change_email
         self.skip_second_factor = skip_second_factor
+        self._own_fields: dict[str, FieldInfo] = {}
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        self._own_fields = settable_by_users(context)
         for kind in KINDS.values():
             context.mail.route(kind, self.send, needed_by=type(self).__name__)
         if self.send_on_sign_up:
@@ -158,6 +164,8 @@ class EmailOtpPlugin(Plugin):
 
     def endpoints(self) -> Iterable[Endpoint]:
         for endpoint in super().endpoints():
+            if endpoint.body is SignInOtp:
+                endpoint = replace(endpoint, body=with_optional(SignInOtp, self._own_fields))
             if self.enable_change_email or "change" not in endpoint.route.path:
                 yield endpoint
 
@@ -241,7 +249,14 @@ class EmailOtpPlugin(Plugin):
                 raise BadRequest("The code is wrong", "INVALID_OTP")
             try:
                 user = await users.create(
-                    name=body.name or "", email=email, email_verified=True, image=body.image
+                    name=body.name or "",
+                    email=email,
+                    email_verified=True,
+                    image=body.image,
+                    fields={
+                        name: getattr(body, name)
+                        for name in self._own_fields.keys() & body.model_fields_set
+                    },
                 )
             except EmailTaken:  # by another way of signing up, meanwhile
                 user = await self._owner(email)
@@ -301,8 +316,7 @@ class EmailOtpPlugin(Plugin):
         changes = {"email": email, "email_verified": True}
         user = await self.context.users.update(caller.user, changes, still={"email": old})
         await self.context.sessions.end_after(Change.EMAIL_CHANGED, user.id, current=caller.session)
-        caller.user = user
-        await call.renew_session(caller)
+        await call.renew_session(replace(caller, user=user))
         self.context.mail.send(MailKind.EMAIL_CHANGED, old)
         return Done(success=True)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field
+from pydantic.fields import FieldInfo
 
 from better_auth.crypto import PasswordPolicy
 from better_auth.crypto.password_policy import IsBreached
@@ -13,8 +14,9 @@ from better_auth.events import SignedUp, SignedUpAgain
 from better_auth.http.body import Input
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, post
-from better_auth.models import Fields, ReadOnly, User
+from better_auth.models import Fields, User
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.own_fields import settable_by_users, with_fields
 from better_auth.plugins.password_sign_in import SignInResult, sign_in_with_password
 from better_auth.users import EmailTaken, normalize_email
 
@@ -87,28 +89,18 @@ class EmailPasswordPlugin(Plugin):
             is_breached=is_breached,
         )
         self.auto_sign_in = auto_sign_in
-        self._own_fields: list[str] = []
+        self._own_fields: dict[str, FieldInfo] = {}
 
     def bind(self, context: Context) -> None:
         super().bind(context)
         context.users.password_policy = self.password_policy
         context.users.require_verified_email = self.require_email_verification
-        self._own_fields = [
-            name
-            for name, field in context.own_user_fields.items()
-            if not any(isinstance(marker, ReadOnly) for marker in field.metadata)
-        ]
+        self._own_fields = settable_by_users(context)
 
     def endpoints(self) -> Iterable[Endpoint]:
         for endpoint in super().endpoints():
-            if endpoint.body is SignUpEmail and self._own_fields:
-                own: dict[str, Any] = {
-                    name: (field.annotation, field)
-                    for name, field in self.context.own_user_fields.items()
-                    if name in self._own_fields
-                }
-                body = create_model("SignUpEmail", __base__=SignUpEmail, **own)
-                endpoint = replace(endpoint, body=body)
+            if endpoint.body is SignUpEmail:
+                endpoint = replace(endpoint, body=with_fields(SignUpEmail, self._own_fields))
             yield endpoint
 
     @post("/sign-up/email", takes_credentials=True, errors=(403, 422))

@@ -1,10 +1,10 @@
-"""Signing in with a password, by whatever the user was named."""
+"""Signing in with a password, by whatever the user was named; and proving it once more."""
 
 from functools import partial
 
-from better_auth.errors import Forbidden, Unauthorized
+from better_auth.errors import BadRequest, Forbidden, Unauthorized, ValidationFailed
 from better_auth.http.call import Call, Challenge
-from better_auth.models import Fields, User
+from better_auth.models import Fields, Principal, User
 
 
 class SignInResult(Fields):
@@ -57,3 +57,21 @@ async def sign_in_with_password(
         call.cookies.clear()
         raise
     return challenge
+
+
+async def proven_again(call: Call, password: str | None) -> Principal:
+    """The caller, whose ``password`` this is; or who has none, and a fresh session.
+
+    Raises ``Unauthorized``, ``BadRequest`` and, for a session that is not fresh, ``Forbidden``.
+    """
+    users = call.context.users
+    caller = await call.require()
+    if password is None:
+        account = await users.credential(caller.user.id)
+        if account is not None and account.password_hash is not None:
+            raise ValidationFailed("body.password: is missing")
+        return await call.require_fresh()
+    if not await users.check_password(caller.user.id, password):
+        await call.sign_in_failed("password", "wrong password", caller.user.id)
+        raise BadRequest("The password is wrong", "INVALID_PASSWORD")
+    return caller

@@ -1,12 +1,11 @@
 """What users do with themselves: change what they are called, write on their session, leave."""
 
-from collections.abc import Iterable, Mapping
-from copy import copy
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from better_auth.crypto import Purpose
@@ -17,10 +16,11 @@ from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint, get, post
 from better_auth.http.messages import Redirect
 from better_auth.mail import MailKind, Send
-from better_auth.models import Fields, ReadOnly, Record, Session, Settable, User
+from better_auth.models import Fields, Record, Session, Settable, User
 from better_auth.plugins.answers import Status
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.email_password import not_blank
+from better_auth.plugins.own_fields import settable_by_users, with_optional
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -114,18 +114,16 @@ class UserManagementPlugin(Plugin):
         }
 
     def endpoints(self) -> Iterable[Endpoint]:
-        own = {
-            name: field
-            for name, field in self.context.own_user_fields.items()
-            if not any(isinstance(marker, ReadOnly) for marker in field.metadata)
-        }
+        own = settable_by_users(self.context)
         for endpoint in super().endpoints():
             if endpoint.route.path.startswith("/delete-user") and not self.enable_deletion:
                 continue
             if endpoint.body is UpdateUser:
-                endpoint = replace(endpoint, body=_optional(UpdateUser, own))
+                endpoint = replace(endpoint, body=with_optional(UpdateUser, own))
             if endpoint.body is UpdateSession:
-                endpoint = replace(endpoint, body=_optional(UpdateSession, self._session_fields))
+                endpoint = replace(
+                    endpoint, body=with_optional(UpdateSession, self._session_fields)
+                )
             yield endpoint
 
     @post("/update-user", access="session", errors=(422,))
@@ -218,16 +216,6 @@ class UserManagementPlugin(Plugin):
         await self.context.users.delete(user)
         call.clear_session_cookie()
         return Deleted(message="User deleted")
-
-
-def _optional(base: type[BaseModel], fields: Mapping[str, FieldInfo]) -> type[BaseModel]:
-    """``base`` with ``fields``, each of which may be left out."""
-    wanted: dict[str, Any] = {}
-    for name, field in fields.items():
-        optional = copy(field)
-        optional.default, optional.default_factory = None, None
-        wanted[name] = (field.annotation, optional)
-    return create_model(base.__name__, __base__=base, **wanted) if wanted else base
 
 
 def _wanted(body: BaseModel, record: type[Record]) -> dict[str, Any]:

@@ -6,13 +6,9 @@ one conditional statement whose row count says who won: a refresh that lost to a
 no session, and two revocations of one session end it once.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
 from better_auth.clock import Clock
@@ -36,26 +32,13 @@ from better_auth.events import (
     SessionUpdated,
     SessionUpdating,
 )
-from better_auth.models import Principal, Record, Session, User, Verification, impersonator
+from better_auth.models import Found, Principal, Record, Session, User, Verification, impersonator
+from better_auth.sessions.making import Client, SessionMaker
+from better_auth.sessions.purge import purge
 from better_auth.sessions.tokens import TokenVault, new_token
 from better_auth.sessions.watch import SessionWatch
 
-USER_AGENT_LENGTH = 512
-
 _NOTHING = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Where a request comes from, as far as is known."""
-
-    ip_address: str | None = None
-    user_agent: str | None = None
-
-    @property
-    def bounded_user_agent(self) -> str | None:
-        """The user agent, no longer than is stored."""
-        return self.user_agent and self.user_agent[:USER_AGENT_LENGTH]
 
 
 class SessionManager:
@@ -79,6 +62,7 @@ class SessionManager:
         self._events = events
         self._clock = clock
         self.model = session_model
+        self._maker = SessionMaker(session_model, tokens, config)
         self._refresh_when_left = (
             timedelta(0) if config.disable_refresh else config.expires_in - config.update_age
         )
@@ -117,7 +101,9 @@ class SessionManager:
         sessions (policy ``refuse``), ``Unauthorized`` for a user deleted meanwhile, and whatever
         a handler of ``SessionCreating`` refuses with.
         """
-        session = self._new(user, client, remember, lifetime, fields or {})
+        session = self._maker.make(
+            user, client, self._clock(), remember=remember, lifetime=lifetime, fields=fields or {}
+        )
         session = (await self._events.emit(SessionCreating(session, user))).session
         evicted: list[Session] = []
         try:
@@ -132,44 +118,6 @@ class SessionManager:
             await self._events.emit(SessionsRevoked(user.id, evicted))
         await self._events.emit(SessionCreated(session, user))
         return session
-
-    def _new(
-        self,
-        user: User,
-        client: Client,
-        remember: bool,
-        lifetime: timedelta | None,
-        fields: Mapping[str, Any],
-    ) -> Session:
-        now = self._clock()
-        token = new_token()
-        default = self.config.expires_in if remember else self.config.short_expires_in
-        longest = self.config.max_lifetime
-        ends_at = None if longest is None else now + longest
-        expires_at = now + (lifetime or default)
-        session_id = str(uuid4())
-        values: dict[str, Any] = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in self.model.model_fields.items()
-            if not field.is_required()
-        }
-        values |= {
-            "id": session_id,
-            "token": token,
-            "user_id": user.id,
-            "expires_at": min(expires_at, ends_at) if ends_at else expires_at,
-            "created_at": now,
-            "updated_at": now,
-            "ip_address": client.ip_address,
-            "user_agent": client.bounded_user_agent,
-            "token_key": self.tokens.key(token),
-            "sealed_token": self.tokens.seal(session_id, token),
-            "remember": remember and lifetime is None,
-            "ends_at": ends_at,
-            "authenticated_at": now,
-            **fields,
-        }
-        return self.model.trusted(values)
 
     async def _insert_within_limit(self, verbs: Verbs, session: Session) -> list[Session]:
         """Insert, making room first; the sessions that had to go. Holds the user's row, so that
@@ -202,9 +150,10 @@ class SessionManager:
         for key in keys:
             found = await self._database.session_with_user(key)
             if found is not None:
-                principal = self._admitted(*found, token, now)
-                if refresh and principal is not None and self._has_aged(found[0], now):
-                    principal = await self._refresh(*found, now)
+                if found.session.expires_at > now:
+                    principal = self._holder(found, token)
+                if refresh and principal is not None and self._has_aged(found.session, now):
+                    principal = await self._refresh(found.session, found.user, now)
                 break
         for seen in self._watchers:
             seen(principal)
@@ -221,27 +170,25 @@ class SessionManager:
         for key in keys:
             found = self._database.at_hand(key)
             if found is not None:
-                now = self._clock()
-                if self._has_aged(found[0], now):
+                principal = self._holder(found, token)
+                if principal is None or self._clock() >= found.holds_until:
                     break  # what the database holds decides, whatever is in memory
-                principal = self._admitted(*found, token, now)
-                if principal is not None:
-                    for seen in self._watchers:
-                        seen(principal)
+                for seen in self._watchers:
+                    seen(principal)
                 return principal
         return None
 
-    def _admitted(
-        self, session: Session, user: User, token: str, now: datetime
-    ) -> Principal | None:
-        """Whoever came with ``token`` as the holder of ``session``, if it counts."""
-        if session.expires_at <= now:
-            return None
+    def _holder(self, found: Found, token: str) -> Principal | None:
+        """Whoever came with ``token`` as the holder of the session ``found``, if it counts."""
+        if found.holder is None:
+            session = found.session
+            session.__dict__["token"] = token  # it is found by this token only
+            found.holder = Principal(session, found.user, False, self)
+            found.holds_until = session.expires_at - self._aged_before_end(session)
         for is_barred in self._bars:
-            if is_barred(user):
+            if is_barred(found.user):
                 return None
-        session.__dict__["token"] = token  # whoever shares this record came with the same token
-        return Principal(session, user, False, self)
+        return found.holder
 
     def principal(self, session: Session, user: User) -> Principal:
         """Who holds ``session``, for those who have just made or changed it."""
@@ -253,8 +200,11 @@ class SessionManager:
 
     def _has_aged(self, session: Session, now: datetime) -> bool:
         """Whether ``session`` has expired or its refresh is due."""
-        left = session.expires_at - now
-        return left <= (self._refresh_when_left if session.remember else _NOTHING)
+        return session.expires_at - now <= self._aged_before_end(session)
+
+    def _aged_before_end(self, session: Session) -> timedelta:
+        """How long before its end ``session`` is due for a refresh."""
+        return self._refresh_when_left if session.remember else _NOTHING
 
     def needs_refresh(self, session: Session) -> bool:
         """Whether resolving ``session`` would extend it now."""
@@ -296,8 +246,8 @@ class SessionManager:
             return Principal(session, user, True, self)
         for key in self.tokens.keys(session.token):
             found = await self._database.session_with_user(key)
-            if found is not None and found[0].expires_at > now:
-                return self.principal(found[0].revised(token=session.token), found[1])
+            if found is not None and found.session.expires_at > now:
+                return self.principal(found.session.revised(token=session.token), found.user)
         return None
 
     def is_fresh(self, session: Session) -> bool:
@@ -458,31 +408,11 @@ class SessionManager:
 
     async def purge(self, batch: int = 100) -> AsyncIterator[int]:
         """Delete expired sessions, verifications and plugins' rows, ``batch`` at a time; the
-        number of rows gone after each, so that a caller can show progress or stop between.
-
-        The database is busy with it half of the time at most, so that checks hardly wait. Where
-        another process is purging as well, this one leaves it to that.
-        """
-        past = le(self._clock())
-        purged = 0
+        number of rows gone after each, so that a caller can show progress or stop between."""
+        past, purged = self._clock(), 0
         for model in self._expiring:
-            while True:
-                began = perf_counter()
-                # The oldest first: by the index, whatever share of the table has expired.
-                oldest = await self._database.find(
-                    model, order_by="expires_at", limit=batch, expires_at=past
-                )
-                ids = in_([record.id for record in oldest])
-                gone = (
-                    len(await self._database.take(model, id=ids, expires_at=past)) if oldest else 0
-                )
-                if not gone:
-                    break
+            async for gone in purge(self._database, model, past, batch):
                 purged += gone if model.table_name == Session.table_name else 0
-                pause = perf_counter() - began
                 yield gone
-                if len(oldest) < batch:
-                    break
-                await asyncio.sleep(pause)
         if purged:
             await self._events.emit(SessionsExpired(purged))

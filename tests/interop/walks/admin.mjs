@@ -25,6 +25,14 @@ export default async function ({ browser, step, note, person, PASSWORD }) {
   await step("search", ada.admin.listUsers({ query: searched }));
   const filtered = { filterField: "role", filterValue: "admin", filterOperator: "eq" };
   await step("filter", ada.admin.listUsers({ query: filtered }));
+  const sorted = { sortBy: "name", sortDirection: "asc", limit: 10 };
+  await step("sorted", ada.admin.listUsers({ query: sorted }));
+  await step("search by name", ada.admin.listUsers({ query: { searchValue: "ob", searchField: "name" } }));
+  const ending = { searchValue: "example.com", searchField: "email", searchOperator: "ends_with" };
+  await step("search by the end", ada.admin.listUsers({ query: ending }));
+  const not = { filterField: "role", filterValue: "admin", filterOperator: "ne" };
+  await step("filter out", ada.admin.listUsers({ query: not }));
+  await step("beyond the end", ada.admin.listUsers({ query: { limit: 5, offset: 50 } }));
   await step("get", ada.admin.getUser({ query: { id: userId } }));
   await step("get nobody", ada.admin.getUser({ query: { id: "nobody" } }));
   const carol = await step(
@@ -53,6 +61,10 @@ export default async function ({ browser, step, note, person, PASSWORD }) {
 
   await step("ban", ada.admin.banUser({ userId, banReason: "spam", banExpiresIn: 3600 }));
   await step("banned", bob.signIn.email({ email: bob.email, password: PASSWORD }));
+  await step("the ban shows", ada.admin.getUser({ query: { id: userId } }));
+  await step("ban again, for good", ada.admin.banUser({ userId }));
+  await step("banned for good", bob.signIn.email({ email: bob.email, password: PASSWORD }));
+  await step("unban nobody", ada.admin.unbanUser({ userId: "nobody" }));
   await step("ban oneself", ada.admin.banUser({ userId: ada.user.id }));
   await step("ban nobody", ada.admin.banUser({ userId: "nobody" }));
   await step("unban", ada.admin.unbanUser({ userId }));
@@ -65,6 +77,9 @@ export default async function ({ browser, step, note, person, PASSWORD }) {
   await step("impersonate nobody", ada.admin.impersonateUser({ userId: "nobody" }));
   await step("impersonate", ada.admin.impersonateUser({ userId }));
   const inside = await step("somebody else", ada.getSession());
+  await step("who one is", bob.getSession());
+  note("unseen", (await bob.listSessions()).data.every((session) => !session.impersonatedBy));
+  await step("no admin meanwhile", ada.admin.listUsers({ query: {} }));
   note("with a name behind it", inside.session.impersonatedBy === ada.user.id);
   await step("stop", ada.admin.stopImpersonating());
   const back = await step("oneself again", ada.getSession());

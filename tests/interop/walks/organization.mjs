@@ -18,11 +18,17 @@ export default async function ({ browser, step, note, sent, person }) {
   await step("full, elsewhere", eve.organization.getFullOrganization({ query: { organizationId } }));
   await step("full, nowhere", ada.organization.getFullOrganization({ query: { organizationId: "nowhere" } }));
   await step("full, none active", eve.organization.getFullOrganization());
+  await step("the bare one", ada.organization.getOrganization({ query: { organizationId } }));
+  await step("the bare one by slug", ada.organization.getOrganization({ query: { organizationSlug: "acme" } }));
+  await step("the bare one, elsewhere", eve.organization.getOrganization({ query: { organizationId } }));
+  await step("the bare one, none active", eve.organization.getOrganization());
   await step("update", ada.organization.update({ organizationId, data: { name: "Acme Ltd" } }));
   await step("update elsewhere", eve.organization.update({ organizationId, data: { name: "X" } }));
   await step("active member", ada.organization.getActiveMember());
   await step("active role", ada.organization.getActiveMemberRole());
   await step("no active member", eve.organization.getActiveMember());
+  await step("another's role", ada.organization.getActiveMemberRole({ query: { userId: bob.user.id } }));
+  await step("may not", ada.organization.hasPermission({ permissions: { member: ["fly"] } }));
   await step("may", ada.organization.hasPermission({ permissions: { member: ["update"] } }));
 
   const email = bob.email;
@@ -64,6 +70,9 @@ export default async function ({ browser, step, note, sent, person }) {
   await step("remove", ada.organization.removeMember({ memberIdOrEmail: email }));
   note("works there no longer", (await bob.getSession()).data.session.activeOrganizationId);
 
+  await step("search for members", ada.organization.listMembers({ query: { limit: 1, offset: 0, sortBy: "createdAt" } }));
+  await step("slug that is taken", ada.organization.update({ data: { slug: "acme" } }));
+  await step("no name", bob.organization.create({ name: "", slug: "" }));
   const beta = await step("create another", bob.organization.create({ name: "Beta", slug: "beta", keepCurrentActiveOrganization: true }));
   note("and stay", (await bob.getSession()).data.session.activeOrganizationId);
   await step("set active", bob.organization.setActive({ organizationId: beta.id }));

@@ -29,6 +29,7 @@ export default async function ({ browser, step, note, PASSWORD }) {
   const foreign = { email, password: PASSWORD, callbackURL: "https://evil.example/x" };
   await step("callback elsewhere", browser().signIn.email(foreign));
 
+  await step("is it there", browser().$fetch("/ok"));
   const listed = await step("list", ada.listSessions());
   note("how many", listed.length);
   const third = listed.find((session) => session.token !== own.session.token);

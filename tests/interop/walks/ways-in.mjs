@@ -1,5 +1,5 @@
 // Further ways in: by username, without a name, by a one-time token, a link or a code in mail.
-export default async function ({ browser, step, note, sent, PASSWORD }) {
+export default async function ({ browser, step, note, sent, PASSWORD, origin }) {
   const ada = browser();
   const up = { email: "ada@example.com", name: "Ada", password: PASSWORD };
   const to = (email) => ({ ...up, email });
@@ -15,6 +15,12 @@ export default async function ({ browser, step, note, sent, PASSWORD }) {
   await step("by name, wrong password", browser().signIn.username({ username: "ada.l", password: "wrong password" }));
   await step("by nobody's name", browser().signIn.username({ username: "nobody", password: PASSWORD }));
   await step("by no name", browser().signIn.username({ username: "a b", password: PASSWORD }));
+
+  await step("another name", named.updateUser({ username: "Lovelace", displayUsername: "Lady L." }));
+  await step("named so", named.getSession());
+  await step("by the new name", browser().signIn.username({ username: "lovelace", password: PASSWORD }));
+  await step("by the old name", browser().signIn.username({ username: "ada.l", password: PASSWORD }));
+  await step("no such name", named.updateUser({ username: "a b" }));
 
   const guest = browser();
   await step("without a name", guest.signIn.anonymous());
@@ -40,6 +46,18 @@ export default async function ({ browser, step, note, sent, PASSWORD }) {
   const link = await sent(email);
   await step("follow it", linked.magicLink.verify({ query: { token: link } }));
   await step("in by it", linked.getSession());
+  const led = async (query) => {
+    const path = `/api/auth/magic-link/verify?${new URLSearchParams(query)}`;
+    const { status, headers } = await browser().fetch(path, { redirect: "manual" });
+    const to = new URL(headers.get("location"), origin);
+    return [status, to.pathname, to.searchParams.get("error")];
+  };
+  const pages = { callbackURL: "/home", newUserCallbackURL: "/new", errorCallbackURL: "/oops" };
+  await step("a link for a new one", browser().signIn.magicLink({ email: "new@example.com", ...pages }));
+  note("leads them on", await led({ token: await sent("new@example.com"), ...pages }));
+  await step("a link once more", browser().signIn.magicLink({ email: "new@example.com", ...pages }));
+  note("leads them home", await led({ token: await sent("new@example.com"), ...pages }));
+  note("no link", await led({ token: "nonsense", ...pages }));
   const elsewhere = { email, callbackURL: "https://evil.example/x" };
   await step("a link elsewhere", linked.signIn.magicLink(elsewhere));
 

@@ -123,21 +123,23 @@ def _get_session(endpoint: Endpoint, defer_refresh: bool) -> Endpoint:
     defers = defer_refresh and endpoint.route.method == "GET"
 
     async def get_session(call: Call) -> object:
-        caller = call.at_hand()
+        caller, asked = call.at_hand(), call.request.query_string
+        wants_refresh = not asked or "disableRefresh" not in dict(
+            parse_qsl(asked.decode("latin-1"))
+        )
         if caller is None:
-            asked = dict(parse_qsl(call.request.query_string.decode("latin-1")))
-            caller = await call.principal(refresh=not defers and "disableRefresh" not in asked)
+            caller = await call.principal(refresh=not defers and wants_refresh)
         if caller is None:
             if call.request.cookie(call.wire.session_cookie_name) is not None:
                 call.clear_session_cookie()
             return None
         result = await get(call)
-        if not defers:
+        if not defers or not wants_refresh:
             return result
         needs_refresh = call.context.sessions.needs_refresh(caller.session)
         return DeferredSession.trusted({**result.__dict__, "needs_refresh": needs_refresh})
 
-    result: Any = (DeferredSession if defers else CurrentSession) | None
+    result: Any = ((DeferredSession | CurrentSession) if defers else CurrentSession) | None
     return replace(endpoint, function=get_session, result=result)
 
 

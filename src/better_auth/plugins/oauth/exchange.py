@@ -44,10 +44,13 @@ def authorization_url(
     nonce: str | None,
     scopes: Sequence[str] = (),
     login_hint: str | None = None,
+    additional: Mapping[str, str] | None = None,
 ) -> str:
-    """Where the browser is sent to sign in at ``provider``."""
+    """Where the browser is sent to sign in at ``provider``; ``additional`` parameters come with
+    the provider's own and before ours."""
     parameters = {
         **provider.authorization_params,
+        **(additional or {}),
         "response_type": "code",
         "client_id": provider.client_id,
         "redirect_uri": redirect_uri,

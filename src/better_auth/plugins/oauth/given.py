@@ -74,7 +74,12 @@ class Given:
 
     async def info(self, caller: Principal, wanted: SelectAccount) -> AccountInfo:
         """Who the provider says the account's owner is. Raises ``AuthError``."""
-        provider, account = await self._selected(caller, wanted)
+        try:
+            provider, account = await self._selected(caller, wanted)
+        except BadRequest as error:
+            if error.code == "PROVIDER_NOT_SUPPORTED":  # by which name it goes here
+                raise BadRequest(error.message, "PROVIDER_NOT_CONFIGURED") from None
+            raise
         account, tokens, token = await self._fresh(provider, account)
         try:
             profile = await self._identities.by_access_token(provider, tokens, token)

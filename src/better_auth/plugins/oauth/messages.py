@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, field_validator
 
 from better_auth.clock import UtcDatetime
 from better_auth.http.body import Input
@@ -10,6 +10,14 @@ from better_auth.models import Fields, User
 
 Scope = Annotated[str, StringConstraints(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]{1,256}$")]
 """RFC 6749 section 3.3."""
+
+Parameter = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+_OURS = frozenset(
+    {"client_id", "code_challenge", "code_challenge_method", "nonce", "redirect_uri"}
+    | {"response_mode", "response_type", "scope", "state"}
+)
+"""What an authorization request says that no client may say instead."""
 
 _LONGEST_URL = 2048
 _LONGEST_TOKEN = 16 * 1024
@@ -52,6 +60,14 @@ class _Begin(Input):
     scopes: list[Scope] = Field(default=[], max_length=50)
     request_sign_up: bool = False
     login_hint: str | None = Field(default=None, max_length=320)
+    additional_params: dict[Parameter, Parameter] = Field(default={}, max_length=20)
+
+    @field_validator("additional_params")
+    @classmethod
+    def _not_ours(cls, value: dict[str, str]) -> dict[str, str]:
+        if not _OURS.isdisjoint(value):
+            raise ValueError("must not have what the request itself says")
+        return value
 
 
 class SignInSocial(_Begin):

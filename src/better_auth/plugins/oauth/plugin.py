@@ -195,6 +195,7 @@ class OAuthPlugin(Plugin):
             nonce=attempt.nonce,
             scopes=body.scopes,
             login_hint=body.login_hint,
+            additional=body.additional_params,
         )
         return SocialUrl(url=url, redirect=not body.disable_redirect)
 

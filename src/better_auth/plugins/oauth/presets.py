@@ -20,6 +20,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "userinfo_endpoint": "https://openidconnect.googleapis.com/v1/userinfo",
         "jwks_uri": "https://www.googleapis.com/oauth2/v3/certs",
         "id_token_issuers": ("accounts.google.com",),
+        # Whoever is asked for one scope more keeps those given before.
+        "authorization_params": {"include_granted_scopes": "true"},
         "id_token_algorithms": ("RS256",),
         "token_auth": "client_secret_post",
     },

@@ -11,9 +11,9 @@ from better_auth.plugins.two_factor.records import TrustedDevice
 
 
 class WithPassword(Input):
-    """The user's password, once more."""
+    """The user's password, once more; who has none leaves it out, in a fresh session."""
 
-    password: str = Field(repr=False, json_schema_extra={"format": "password"})
+    password: str | None = Field(default=None, repr=False, json_schema_extra={"format": "password"})
 
 
 class WithPasswordForUri(WithPassword):

@@ -18,6 +18,7 @@ from better_auth.http.endpoints import get, post
 from better_auth.mail import MailKind
 from better_auth.models import Principal, User
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.password_sign_in import proven_again
 from better_auth.plugins.two_factor.attempts import (
     ATTEMPTS_PER_SIGN_IN,
     Attempts,
@@ -92,6 +93,7 @@ class TwoFactorPlugin(Plugin):
 
     ``send_otp`` delivers one-time codes; without it they go by ``BetterAuth(mail=...)``, and
     without that ``/two-factor/send-otp`` is refused.
+    Who signs in without a password sets it up, and takes it off, from a fresh session.
     ``issuer`` is the name authenticator apps show. ``challenge_lifetime`` is how long a sign-in
     waits for its second factor, ``otp_lifetime`` how long a sent code is good,
     ``trust_lifetime`` how long a device stays trusted.
@@ -274,7 +276,7 @@ class TwoFactorPlugin(Plugin):
 
         Nothing is asked at sign-in before a first code has been verified.
         """
-        caller = await self._proven(call, body.password)
+        caller = await proven_again(call, body.password)
         if is_enabled(caller.user):
             raise BadRequest("Two-factor is enabled already", "TWO_FACTOR_ALREADY_ENABLED")
         now = self.context.clock()
@@ -305,7 +307,7 @@ class TwoFactorPlugin(Plugin):
     @post("/two-factor/disable", access="session", takes_credentials=True)
     async def disable(self, call: Call, body: WithPassword) -> Renewed:
         """Ask for no second factor any longer; trusted devices and backup codes are void."""
-        caller = await self._proven(call, body.password)
+        caller = await proven_again(call, body.password)
         user_id = caller.user.id
         async with self.context.database.transaction() as verbs:
             await verbs.delete(TwoFactor, user_id=user_id)
@@ -319,7 +321,7 @@ class TwoFactorPlugin(Plugin):
     @post("/two-factor/get-totp-uri", access="session", takes_credentials=True)
     async def get_totp_uri(self, call: Call, body: WithPasswordForUri) -> TotpUri:
         """Show the secret again, for another authenticator app."""
-        caller = await self._proven(call, body.password)
+        caller = await proven_again(call, body.password)
         factor = await self._attempts.factor(
             caller.user.id, self.context.clock(), missing="TOTP_NOT_ENABLED"
         )
@@ -329,7 +331,7 @@ class TwoFactorPlugin(Plugin):
     @post("/two-factor/generate-backup-codes", access="session", takes_credentials=True)
     async def generate_backup_codes(self, call: Call, body: WithPassword) -> BackupCodes:
         """Replace the backup codes."""
-        caller = await self._proven(call, body.password)
+        caller = await proven_again(call, body.password)
         user_id = caller.user.id
         await self._attempts.factor(user_id, self.context.clock())
         shown, stored = self._codes.new_backup_codes(user_id, self.context.clock())
@@ -362,14 +364,6 @@ class TwoFactorPlugin(Plugin):
     @property
     def _can_send(self) -> bool:
         return self.send_otp_to is not None or self.context.mail.tells(MailKind.TWO_FACTOR_CODE)
-
-    async def _proven(self, call: Call, password: str) -> Principal:
-        """The caller, whose password this is. Raises ``Unauthorized`` and ``BadRequest``."""
-        caller = await call.require()
-        if not await self.context.users.check_password(caller.user.id, password):
-            await call.sign_in_failed("password", "wrong password", caller.user.id)
-            raise BadRequest("The password is wrong", "INVALID_PASSWORD")
-        return caller
 
     async def _ended_by(self, change: Change, caller: Principal) -> None:
         await self.context.sessions.end_after(change, caller.user.id, current=caller.session)

@@ -1,37 +1,38 @@
-"""PostgreSQL stopped, restarted, frozen: 503 in a bounded time, and service returns by itself."""
+"""PostgreSQL and MariaDB stopped, restarted, frozen, read-only: 503 in a bounded time, and service
+returns by itself."""
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conftest import Site
-from tests.servers import PostgresServer, postgres_server, until
+from tests.servers import MySqlServer, PostgresServer, mysql_server, postgres_server, until
 from tests.support import PASSWORD, bearer
 
-DATABASES = ["postgresql"]
+DATABASES = ["postgresql", "mysql"]
 PATIENCE = 0.5
 BOUND = 3 * PATIENCE + 1.5
 """Seconds within which every request is answered: a check waits ``3 * PATIENCE`` at most."""
 
 MakeSite = Callable[..., Site]
+Server = PostgresServer | MySqlServer
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[PostgresServer]:
+def server(database_kind: str) -> Iterator[Server]:
     """A server to do things to."""
-    with postgres_server(tmp_path) as server:
+    with {"postgresql": postgres_server, "mysql": mysql_server}[database_kind]() as server:
         yield server
 
 
-@pytest.fixture(params=["cache", "no cache"])
-def site(site_with: MakeSite, server: PostgresServer, request: pytest.FixtureRequest) -> Site:
+@pytest.fixture
+def site(site_with: MakeSite, server: Server, is_cached: bool) -> Site:
     """An application on that server."""
-    session = {"cache": {"enabled": request.param == "cache"}}
+    session = {"cache": {"enabled": is_cached}}
     return site_with(database=server.url, database_patience=PATIENCE, session=session)
 
 
@@ -65,7 +66,7 @@ def signed_up(site: Site) -> str:
     return token
 
 
-def test_stopped_and_started(site: Site, server: PostgresServer) -> None:
+def test_stopped_and_started(site: Site, server: Server) -> None:
     """503 while it is down, at once; then as before, the sessions still there."""
     token = signed_up(site)
     asked = questions(site, token)
@@ -84,7 +85,7 @@ def test_stopped_and_started(site: Site, server: PostgresServer) -> None:
         pytest.fail("service did not return")
 
 
-def test_restarted_under_load(site: Site, server: PostgresServer) -> None:
+def test_restarted_under_load(site: Site, server: Server) -> None:
     """Every answer is 200 or 503, none is 401, and none takes long."""
     token = signed_up(site)
     over = threading.Event()
@@ -119,7 +120,7 @@ def test_restarted_under_load(site: Site, server: PostgresServer) -> None:
         pytest.fail("service did not return")
 
 
-def test_frozen(site: Site, server: PostgresServer) -> None:
+def test_frozen(site: Site, server: Server) -> None:
     """A server that keeps silent: every request is answered within its bound, and memory is
     believed for no longer than the promise."""
     token = signed_up(site)
@@ -144,3 +145,27 @@ def test_frozen(site: Site, server: PostgresServer) -> None:
             break
     else:
         pytest.fail("service did not return")
+
+
+def test_read_only(site: Site, server: Server) -> None:
+    """ "The database down, slow, restarted or read-only": as after a failover to a standby. Checks
+    and listings go on, a refresh that is due waits, changes are told to be tried again."""
+    token = signed_up(site)
+    asked = questions(site, token)
+    new = {"name": "Bob", "email": "bob@example.com", "password": PASSWORD}
+    sign_up = lambda: site.client().post("/sign-up/email", json=new)  # noqa: E731
+    site.clock.move(days=2)
+    server.read_only(True)
+    for _ in until(10):
+        if timed(sign_up)[0] == 503:
+            break
+    else:
+        pytest.fail("it is not read-only")
+    assert [timed(ask)[0] for ask in asked] == [200, 200, 503, 503]
+    server.read_only(False)
+    for _ in until(10):
+        if [timed(ask)[0] for ask in asked] == [200] * 4:
+            break
+    else:
+        pytest.fail("service did not return")
+    assert timed(sign_up)[0] == 200

@@ -1,0 +1,57 @@
+"""Logs as JSON lines, and an access log without secrets."""
+
+import json
+import logging
+import sys
+from datetime import datetime
+
+from better_auth.logs import JsonFormatter, WithoutSecrets
+
+
+def access(target: str) -> logging.LogRecord:
+    """A line of uvicorn's access log, as it makes one."""
+    text = '%s - "%s %s HTTP/%s" %d'
+    values = ("127.0.0.1:1234", "GET", target, "1.1", 200)
+    return logging.LogRecord("uvicorn.access", logging.INFO, "", 1, text, values, None)
+
+
+def test_a_line_is_an_object() -> None:
+    """ "Structured logs": time, level, logger, message, what was given with it, and a traceback."""
+    record = logging.getLogger("better_auth.database").makeRecord(
+        *("better_auth.database", logging.ERROR, "x.py", 1, "no %s", ("row",), None),
+        extra={"trace_id": "abc"},
+    )
+    line = json.loads(JsonFormatter().format(record))
+    assert datetime.fromisoformat(line.pop("time")).utcoffset() is not None
+    assert line == {
+        "level": "ERROR",
+        "logger": "better_auth.database",
+        "message": "no row",
+        "trace_id": "abc",
+    }
+    try:
+        raise RuntimeError("a\nb")
+    except RuntimeError:
+        record.exc_info = sys.exc_info()
+    text = JsonFormatter().format(record)
+    assert "\n" not in text
+    assert json.loads(text)["exception"].startswith("Traceback")
+
+
+def test_links_that_are_followed_leave_no_token() -> None:
+    """ "Without secrets": a token in a query or in a path is not in the access log."""
+    without = WithoutSecrets(["/auth/reset-password/{token}"])
+    for target, path in {
+        "/auth/verify-email?token=secret": "/auth/verify-email",
+        "/auth/reset-password/secret?callbackURL=/x": "/auth/reset-password/{token}",
+        "/auth/reset-password": "/auth/reset-password",
+        "/elsewhere/secret-santa": "/elsewhere/secret-santa",
+    }.items():
+        record = access(target)
+        assert without.filter(record)
+        assert record.getMessage() == f'127.0.0.1:1234 - "GET {path} HTTP/1.1" 200'
+        line = json.loads(JsonFormatter().format(record))
+        assert (line["method"], line["path"], line["status"]) == ("GET", path, 200)
+    plain = logging.LogRecord("uvicorn.error", logging.INFO, "", 1, "started", (), None)
+    assert without.filter(plain)
+    assert plain.getMessage() == "started"
