@@ -182,10 +182,15 @@ class BetterAuth(Generic[UserT]):
         peer = (ip_address, 1) if ip_address is not None else None
         return Call(self.context, AuthRequest(headers=headers, peer=peer), self.context.wire)
 
-    def at_hand(self, headers: Sequence[Header]) -> Principal | None:
-        """Who presents ``headers``, of a request to another ASGI application, where that is known
-        without waiting. None says nothing: ask a call made by :meth:`call_from`."""
-        request = AuthRequest(headers=headers)
+    def at_hand(self, scope: Scope) -> Principal | None:
+        """Who makes a request to another ASGI application, where that is known without waiting.
+
+        None says nothing, and always so of a WebSocket, whose origin must be looked at: ask a call
+        made by :meth:`call_from`.
+        """
+        if scope["type"] != "http":
+            return None
+        request = AuthRequest(headers=scope["headers"])
         for wire in self._wires.values():
             credential = wire.credential(request)
             if credential is not None:  # the first one counts, and those after it only without it

@@ -133,6 +133,8 @@ def test_websocket_of_another_site(origin: str, stack: ExitStack, other: str) ->
     user's cookie; a page of our own does, and so does a program with a Bearer token."""
     token = signed_up(origin, stack).http.cookies[COOKIE]
     url, cookie = origin.replace("http", "ws") + "/ws", {"Cookie": f"{COOKIE}={token}"}
+    for _ in range(2):  # from then on the session is known without asking the database
+        assert httpx.get(f"{origin}/me", headers=cookie).status_code == 200
     with (
         pytest.raises(InvalidStatus) as refused,
         connect(url, additional_headers={**cookie, "Origin": other}),

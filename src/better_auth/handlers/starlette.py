@@ -132,7 +132,7 @@ def at_hand(connection: HTTPConnection) -> Principal | None:
     if visit is None:
         raise ConfigurationError("mount_auth(app, auth) was not called for this application")
     if visit.known is None and visit.call is None:
-        visit.known = visit.auth.at_hand(connection.scope["headers"])
+        visit.known = visit.auth.at_hand(connection.scope)
     return visit.known
 
 
