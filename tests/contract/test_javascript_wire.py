@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.requests import Request
 
 from better_auth import AuthConfig, ConfigurationError
 from better_auth.crypto import CookieSigner
@@ -233,6 +234,10 @@ def application(clock: MovableClock) -> Iterator[httpx.Client]:
     async def maybe(session: OptionalSession) -> dict[str, str | None]:
         return {"email": session.user.email if session else None}
 
+    @app.get("/by-call")
+    async def by_call(request: Request) -> dict[str, str]:
+        return {"email": (await auth.call_from(request.scope).require()).user.email}
+
     with serve(app) as origin:
         headers = {"Origin": origin}
         with httpx.Client(base_url=origin, headers=headers, verify=NO_TLS) as client:
@@ -248,7 +253,8 @@ def test_one_application_serves_both_over_the_same_sessions(clock: MovableClock)
         assert session_cookie(there, COOKIE) is not None
         assert session_cookie(there, NATIVE) is None
         token = there.json()["token"]
-        assert client.get("/me").json() == {"email": "ada@example.com"}
+        for path in ("/me", "/by-call", "/by-call"):
+            assert client.get(path).json() == {"email": "ada@example.com"}
         assert client.get("/auth/get-session").status_code == 401
         here = client.get("/auth/get-session", headers=bearer(token)).json()
         assert here == client.get("/api/auth/get-session").json()

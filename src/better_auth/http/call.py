@@ -284,6 +284,10 @@ class VisitCall(Call):
         super().__init__(context, request, wires[0])
         self._wires = wires
 
+    def at_hand(self) -> Principal | None:
+        """Says nothing before :meth:`principal` was asked, which tries each look in turn."""
+        return self._principal
+
     async def principal(self, *, refresh: bool = True) -> Principal | None:
         if self._resolved:
             return self._principal
