@@ -100,8 +100,9 @@ class Membership:
 
     async def _keep_an_owner(self, verbs: Verbs, member: Member, *, still: bool) -> None:
         await verbs.lock(Organization, member.organization_id)
-        if still or not _is_owner(member.role):
+        if still:
             return
+        # Whether ``member`` is an owner may have changed since it was read: only others count.
         members = await verbs.find(Member, organization_id=member.organization_id)
         if not any(_is_owner(other.role) for other in members if other.id != member.id):
             raise BadRequest("An organization keeps an owner", ONLY_OWNER)
