@@ -29,7 +29,7 @@ from better_auth.http.asgi import AsgiApp, AsgiHandler, Receive, Scope, Send, re
 from better_auth.http.call import Call, Context, VisitCall
 from better_auth.http.endpoints import Endpoint
 from better_auth.http.guards import RateLimiter, check_socket
-from better_auth.http.messages import AuthRequest, Header
+from better_auth.http.messages import AuthRequest, Header, Headers
 from better_auth.http.openapi import build_document
 from better_auth.http.origins import TrustedOrigins
 from better_auth.http.serving import Served, with_cors
@@ -190,7 +190,7 @@ class BetterAuth(Generic[UserT]):
         """
         if scope["type"] != "http":
             return None
-        request = AuthRequest(headers=scope["headers"])
+        request = Headers(scope["headers"])
         for wire in self._wires.values():
             credential = wire.credential(request)
             if credential is not None:  # the first one counts, and those after it only without it

@@ -8,45 +8,13 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 Header = tuple[bytes, bytes]
 
 
-class AuthRequest:
-    """One request as it came; headers, cookies and body are read when somebody asks.
+class Headers:
+    """The headers of a request as they came; what one says is found when somebody asks."""
 
-    ``path`` is relative to the mount (``/get-session``), which is ``base_path``, where one is
-    known. ``peer`` is the other end of the connection, address and port; who the client behind it
-    is, ``ClientAddress`` says.
-    """
+    __slots__ = ("headers",)
 
-    __slots__ = (
-        "base_path",
-        "body",
-        "headers",
-        "method",
-        "path",
-        "path_params",
-        "peer",
-        "query_string",
-        "scheme",
-    )
-
-    def __init__(
-        self,
-        method: str = "GET",
-        path: str = "/",
-        headers: Sequence[Header] = (),
-        query_string: bytes = b"",
-        body: bytes = b"",
-        peer: tuple[str, int] | None = None,
-        scheme: str = "http",
-    ) -> None:
-        self.method = method
-        self.path = path
+    def __init__(self, headers: Sequence[Header]) -> None:
         self.headers = headers
-        self.query_string = query_string
-        self.body = body
-        self.peer = peer
-        self.scheme = scheme
-        self.path_params: dict[str, str] = {}
-        self.base_path: str | None = None
 
     def header(self, name: bytes) -> str | None:
         """The value of the header ``name`` (lower case); None if absent.
@@ -86,6 +54,46 @@ class AuthRequest:
                     value = value[1:-1]
                 return value
         return None
+
+
+class AuthRequest(Headers):
+    """One request as it came; headers, cookies and body are read when somebody asks.
+
+    ``path`` is relative to the mount (``/get-session``), which is ``base_path``, where one is
+    known. ``peer`` is the other end of the connection, address and port; who the client behind it
+    is, ``ClientAddress`` says.
+    """
+
+    __slots__ = (
+        "base_path",
+        "body",
+        "method",
+        "path",
+        "path_params",
+        "peer",
+        "query_string",
+        "scheme",
+    )
+
+    def __init__(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        headers: Sequence[Header] = (),
+        query_string: bytes = b"",
+        body: bytes = b"",
+        peer: tuple[str, int] | None = None,
+        scheme: str = "http",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.query_string = query_string
+        self.body = body
+        self.peer = peer
+        self.scheme = scheme
+        self.path_params: dict[str, str] = {}
+        self.base_path: str | None = None
 
 
 @dataclass(slots=True)

@@ -142,12 +142,11 @@ class SessionManager:
         The one way in for every door. Refreshes the session when that is due, unless ``refresh``
         is off; the principal then says so, and a door that was given a cookie sends it again.
         """
-        keys = self.tokens.keys(token)
-        principal = self._known(keys, token)
+        principal = self.at_hand(token)
         if principal is not None:
             return principal
         now = self._clock()
-        for key in keys:
+        for key in self.tokens.keys(token):
             found = await self._database.session_with_user(key)
             if found is not None:
                 if found.session.expires_at > now:
@@ -164,13 +163,12 @@ class SessionManager:
 
         None says nothing: resolve. It spares a door that is asked at every request a coroutine.
         """
-        return self._known(self.tokens.keys(token), token)
-
-    def _known(self, keys: Sequence[str], token: str) -> Principal | None:
-        for key in keys:
+        for key in self.tokens.keys(token):
             found = self._database.at_hand(key)
             if found is not None:
-                principal = self._holder(found, token)
+                principal = found.holder
+                if principal is None or self._bars:
+                    principal = self._holder(found, token)
                 if principal is None or self._clock() >= found.holds_until:
                     break  # what the database holds decides, whatever is in memory
                 for seen in self._watchers:

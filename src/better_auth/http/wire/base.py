@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from better_auth.errors import AuthError
 from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.messages import AuthRequest, Header
+from better_auth.http.messages import AuthRequest, Header, Headers
 from better_auth.models import Session
 
 
@@ -32,7 +32,7 @@ class Wire(Protocol):
 
     session_cookie_name: str
 
-    def credential(self, request: AuthRequest) -> Credential | None:
+    def credential(self, request: Headers) -> Credential | None:
         """What the request presents to be recognised by."""
         ...
 

@@ -16,7 +16,7 @@ from better_auth.crypto import CookieSigner, Keyring, Purpose
 from better_auth.errors import AuthError
 from better_auth.http.cookies import LONGEST_LIFE, SetCookie
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.messages import AuthRequest, Header
+from better_auth.http.messages import AuthRequest, Header, Headers
 from better_auth.http.wire.base import Credential
 from better_auth.http.wire.javascript_answers import dressed, error_as_known
 from better_auth.http.wire.json import render_json
@@ -42,7 +42,7 @@ class JavascriptWire:
     def _cookie_name(self, name: str) -> str:
         return f"{self._prefix}{self._config.cookie_prefix}.{name.replace('-', '_')}"
 
-    def credential(self, request: AuthRequest) -> Credential | None:
+    def credential(self, request: Headers) -> Credential | None:
         """Bearer, raw or signed as the cookie is, wins; a Bearer whose signature is not ours
         counts as none."""
         authorization = request.header(b"authorization")

@@ -10,7 +10,7 @@ from better_auth.config import SessionConfig
 from better_auth.errors import AuthError
 from better_auth.http.cookies import LONGEST_LIFE, SetCookie
 from better_auth.http.endpoints import Endpoint
-from better_auth.http.messages import AuthRequest, Header
+from better_auth.http.messages import AuthRequest, Header, Headers
 from better_auth.http.wire.base import Credential
 from better_auth.http.wire.json import render_json
 from better_auth.models import Session
@@ -28,7 +28,7 @@ class NativeWire:
         match = re.match(r"__(Host|Secure)-", config.cookie_name)
         self._prefix = match.group() if match else ""
 
-    def credential(self, request: AuthRequest) -> Credential | None:
+    def credential(self, request: Headers) -> Credential | None:
         """Bearer wins, and a wrong Bearer does not fall back to the cookie.
 
         Another scheme (Basic, for a proxy in front) is not ours to judge: the cookie counts then.
