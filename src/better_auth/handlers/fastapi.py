@@ -15,7 +15,7 @@ An application with its own ``User`` says so once::
 from typing import Annotated, Any
 
 from better_auth.auth import BetterAuth
-from better_auth.errors import MissingExtra
+from better_auth.errors import MissingExtra, Unauthorized
 from better_auth.http.openapi import security_schemes
 from better_auth.models import Principal
 
@@ -42,7 +42,10 @@ class _CurrentSession(SecurityBase):
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         # What is known without waiting needs no coroutine of its own: this runs for every request.
-        return starlette.at_hand(connection) or await starlette.current_session(connection)
+        principal = starlette.at_hand(connection) or await starlette.looked_up(connection)
+        if principal is None:
+            raise Unauthorized
+        return principal
 
 
 class _OptionalSession(SecurityBase):
@@ -50,7 +53,7 @@ class _OptionalSession(SecurityBase):
     scheme_name = _OPTIONAL
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
-        return starlette.at_hand(connection) or await starlette.optional_session(connection)
+        return starlette.at_hand(connection) or await starlette.looked_up(connection)
 
 
 current_session = _CurrentSession()

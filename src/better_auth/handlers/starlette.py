@@ -141,9 +141,11 @@ async def optional_session(connection: HTTPConnection) -> Principal | None:
 
     Resolved at most once a request, however often it is asked for.
     """
-    known = at_hand(connection)
-    if known is not None:
-        return known
+    return at_hand(connection) or await looked_up(connection)
+
+
+async def looked_up(connection: HTTPConnection) -> Principal | None:
+    """The same for who has asked :func:`at_hand` already, and was told nothing."""
     visit: _Visit = connection.scope[_VISIT]
     await visit.auth.ready()
     if visit.call is None:
@@ -207,6 +209,7 @@ __all__ = [
     "at_hand",
     "closing_on_revocation",
     "current_session",
+    "looked_up",
     "mount_auth",
     "optional_session",
 ]
