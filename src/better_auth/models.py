@@ -221,13 +221,15 @@ class Principal(Generic[UserT]):
     Requests share it, as they share its records, for as long as nothing changes.
 
     ``refreshed`` says that this very resolution moved ``session.expires_at``; a door that was
-    given the token by cookie then sends the cookie again.
+    given the token by cookie then sends the cookie again. ``answers`` are what endpoints answered
+    this principal, where that follows from session and user alone (``Endpoint.lasting``).
     """
 
     session: Session
     user: UserT
     refreshed: bool = False
     endings: Endings | None = field(default=None, repr=False, compare=False)
+    answers: dict[object, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def revoked(self) -> Awaitable[None]:

@@ -25,6 +25,7 @@ from better_auth.plugins import (
     Input,
     Plugin,
     SessionManagementPlugin,
+    UserManagementPlugin,
     get,
     on,
     post,
@@ -139,6 +140,60 @@ def test_around_every_endpoint(site_with: MakeSite) -> None:
     assert site.browser().sign_up().status_code == 200
     assert site.client().get("/ok").json() == {"ok": True}
     assert seen == ["outer /sign-up/email", "inner /sign-up/email", "outer /ok", "inner /ok"]
+
+
+def test_around_a_lasting_answer(site_with: MakeSite) -> None:
+    """What stands around ``/get-session`` is asked every time, whatever the answer was before."""
+    seen: list[str] = []
+
+    class Around(Plugin):
+        def around(self, endpoint: Endpoint) -> Endpoint:
+            async def function(call: Call, **arguments: Any) -> Any:
+                seen.append(endpoint.route.path)
+                return await endpoint.function(call, **arguments)
+
+            return replace(endpoint, function=function)
+
+    site = site_with(plugins=[EmailPasswordPlugin(), SessionManagementPlugin(), Around()])
+    browser = site.browser()
+    browser.sign_up()
+    seen.clear()
+    for _ in range(4):
+        assert browser.get("/get-session").status_code == 200
+    assert seen == ["/get-session"] * 4
+
+
+def test_a_lasting_answer(site_with: MakeSite) -> None:
+    """``is_lasting``: a known caller's answer is made once, and anew after any change to them."""
+
+    class Greeting(Plugin):
+        asked = 0
+
+        @get("/greeting", access="session", is_lasting=True)
+        async def greeting(self, call: Call) -> Badges:
+            """Greets whoever asks."""
+            self.asked += 1
+            return Badges(titles=[(await call.require()).user.name])
+
+    basic, plugin = [EmailPasswordPlugin(), SessionManagementPlugin()], Greeting()
+    site = site_with(plugins=[*basic, UserManagementPlugin(), plugin])
+    ada, bob = site.browser(), site.browser()
+    token = ada.sign_up(name="Ada").json()["token"]
+    bob.sign_up(name="Bob", email="bob@example.com")
+    for _ in range(4):
+        assert ada.get("/greeting").json() == {"titles": ["Ada"]}
+        assert bob.get("/greeting").json() == {"titles": ["Bob"]}
+
+    async def is_remembered() -> bool:
+        return site.auth.sessions.at_hand(token) is not None
+
+    assert plugin.asked == (4 if site.run(is_remembered()) else 8)  # the first is from the database
+    assert ada.post("/update-user", json={"name": "Countess"}).status_code == 200
+    for _ in range(4):
+        assert ada.get("/greeting").json() == {"titles": ["Countess"]}
+        assert bob.get("/greeting").json() == {"titles": ["Bob"]}
+    assert ada.post("/sign-out").status_code == 200
+    assert ada.get("/greeting").status_code == 401
 
 
 def test_two_answers_to_one_path() -> None:

@@ -150,6 +150,7 @@ def test_reading_may_leave_the_refresh_to_a_post(
     first = browser.get("/get-session").json()
     assert first["needsRefresh"] is False
     clock.move(days=2)
+    browser.get("/get-session")
     aged = browser.get("/get-session")
     assert aged.json()["needsRefresh"] is True
     assert session_cookie(aged, COOKIE) is None
@@ -318,6 +319,20 @@ def test_what_cannot_be_served_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="base_path"):
         make_auth().app(wire="javascript", base_path="/a//b")
     assert make_auth(javascript_path="").config.javascript_path is None
+
+
+def test_each_look_has_an_answer_of_its_own(site_with: Callable[..., Site]) -> None:
+    """However often both are asked for the same session."""
+    site = site_with(javascript_path="/api/auth")
+    token = site.browser().sign_up().json()["token"]
+    query = {"disableRefresh": "true"}
+    with httpx.Client(base_url=site.origin, verify=NO_TLS, headers=bearer(token)) as client:
+        for _ in range(4):
+            assert client.get("/auth/list-sessions").json()["sessions"]
+            assert client.get("/api/auth/list-sessions").json()[0]["token"] == token
+            here = client.get("/auth/get-session")
+            assert here.content == client.get("/api/auth/get-session", params=query).content
+            assert here.json()["session"]["token"] == token
 
 
 def test_each_look_has_a_document_of_its_own(site_with: Callable[..., Site]) -> None:

@@ -22,8 +22,9 @@ Kind = Literal["key", "session", "user"]
 Name = tuple[Kind, str]
 """What changed: a session by its token key or its id, or a user by its id."""
 
-_OVERHEAD = 1700
-"""Bytes of an entry besides its values: records, their dictionaries, who holds it, indexes."""
+_OVERHEAD = 2700
+"""Bytes of an entry besides its values: records, their dictionaries, who holds it, what they are
+answered, indexes."""
 
 
 @dataclass(slots=True, eq=False)

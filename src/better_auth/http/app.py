@@ -46,14 +46,11 @@ class AuthApp:
         Raises ``NotFound`` or ``MethodNotAllowed``.
         """
         methods, request.path_params = self.table.find(request.path)
-        is_head = request.method == "HEAD"
-        endpoint = methods.get("GET" if is_head else request.method)
-        if endpoint is None or (is_head and endpoint.route.acts):
+        endpoint = methods.get(request.method)
+        if endpoint is None:
             if not methods:
                 raise NotFound
-            has_head = "GET" in methods and not methods["GET"].route.acts
-            allowed = [*methods, "HEAD"] if has_head else [*methods]
-            raise MethodNotAllowed(", ".join(sorted(allowed)))
+            raise MethodNotAllowed(", ".join(sorted(methods)))
         return endpoint
 
     def admits(self, request: AuthRequest) -> bool:
@@ -71,6 +68,9 @@ class AuthApp:
         """Run ``endpoint`` for an admitted request whose body is there."""
         call = Call(self._context, request, self.wire)
         try:
+            caller = call.at_hand() if endpoint.is_lasting else None
+            if caller is not None and endpoint in caller.answers:
+                return AuthResponse(200, caller.answers[endpoint], [*_JSON])
             if endpoint.body is None and endpoint.query is None:
                 result = await endpoint.function(call)
             else:
@@ -79,6 +79,8 @@ class AuthApp:
                 response = result.response()
             else:
                 response = AuthResponse(200, self.wire.render(result), [*_JSON])
+                if caller is not None:
+                    caller.answers[endpoint] = response.body
         except AuthError as error:
             response = self.refusal(error, request)
         except Exception:

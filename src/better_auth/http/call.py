@@ -19,7 +19,7 @@ from better_auth.http.cookies import SetCookie
 from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest, Finish, Header
 from better_auth.http.origins import TrustedOrigins
-from better_auth.http.wire import Wire
+from better_auth.http.wire import Credential, Wire
 from better_auth.mail import Mailer
 from better_auth.models import Fields, Principal, Session, User, impersonator
 from better_auth.proofs import Proofs
@@ -85,7 +85,17 @@ class Context:
 class Call:
     """One call. The session is resolved when first asked for, and at most once."""
 
-    __slots__ = ("_principal", "_resolved", "context", "cookies", "headers", "request", "wire")
+    __slots__ = (
+        "_asked",
+        "_credential",
+        "_principal",
+        "_resolved",
+        "context",
+        "cookies",
+        "headers",
+        "request",
+        "wire",
+    )
 
     def __init__(self, context: Context, request: AuthRequest, wire: Wire) -> None:
         self.context = context
@@ -93,8 +103,9 @@ class Call:
         self.wire = wire
         self.cookies: list[SetCookie] = []
         self.headers: list[Header] = []
+        self._credential: Credential | None = None
         self._principal: Principal | None = None
-        self._resolved = False
+        self._asked = self._resolved = False
 
     @property
     def client(self) -> Client:
@@ -112,11 +123,13 @@ class Call:
 
         None says nothing: ask :meth:`principal`.
         """
-        if not self._resolved:
-            credential = self.wire.credential(self.request)
-            if credential is not None:
-                self._principal = self.context.sessions.at_hand(credential.token)
-            self._resolved = credential is None or self._principal is not None
+        return self._principal if self._asked else self._ask()
+
+    def _ask(self) -> Principal | None:
+        credential = self._credential = self.wire.credential(self.request)
+        if credential is not None:
+            self._principal = self.context.sessions.at_hand(credential.token)
+        self._asked, self._resolved = True, credential is None or self._principal is not None
         return self._principal
 
     async def principal(self, *, refresh: bool = True) -> Principal | None:
@@ -125,22 +138,20 @@ class Call:
         A session refreshed by this is sent again as a cookie to a client that came with one.
         ``refresh=False`` extends none; what is found so stays found for the rest of the call.
         """
-        if self._resolved:
-            return self._principal
-        principal = None
-        credential = self.wire.credential(self.request)
-        if credential is not None:
-            resolve = self.context.sessions.resolve
-            token = credential.token
-            principal = await (resolve(token) if refresh else resolve(token, refresh=False))
+        if not self._asked:
+            self._ask()
+        credential = self._credential
+        if not self._resolved and credential is not None:
+            look_up = self.context.sessions.look_up
+            principal = self._principal = await look_up(credential.token, refresh=refresh)
             if principal is not None and principal.refreshed and credential.source == "cookie":
                 self.set_session_cookie(principal.session)
-        self._principal, self._resolved = principal, True  # a look-up that failed found out nothing
+            self._resolved = True  # only now: a look-up that failed found out nothing
         return self._principal
 
     async def require(self) -> Principal:
         """The live session and its user. Raises ``Unauthorized`` (401)."""
-        principal = self.at_hand() or await self.principal()
+        principal = await self.principal()
         if principal is None:
             raise Unauthorized
         return principal
@@ -217,7 +228,7 @@ class Call:
         """Go on as ``principal``, whose session's cookie the answer carries; whoever wants to
         know of it (``Context.hand_outs``) is told."""
         self.set_session_cookie(principal.session)
-        self._principal, self._resolved = principal, True
+        self._principal, self._asked, self._resolved = principal, True, True
         for told in self.context.hand_outs:
             await told(self, principal, is_new)
 
@@ -297,7 +308,7 @@ class VisitCall(Call):
             if credential is None or credential.token in tried:
                 continue
             tried.append(credential.token)
-            self.wire, self._resolved = wire, False
+            self.wire, self._asked = wire, False
             if await super().principal(refresh=refresh) is not None:
                 break
         self._resolved = True

@@ -38,9 +38,10 @@ class Route:
     from_any_site: bool = False
     sends_mail: bool = False
     acts: bool = False
+    is_lasting: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """One method and path, and the bound method that answers it.
 
@@ -51,8 +52,9 @@ class Endpoint:
     ``acts`` marks a GET that does something, as a link in a mail must: HEAD, by which programs
     look at links, is refused.
     ``takes_form``: its body is a form, not JSON. ``from_any_site``: another site's page may send a
-    browser there with a POST; such an endpoint must neither act nor believe any cookie. ``tag``
-    groups the endpoints of one plugin.
+    browser there with a POST; such an endpoint must neither act nor believe any cookie. ``lasting``
+    is the function, where what it answers follows from the caller's session and user alone, and is
+    the same for as long as they are. ``tag`` groups the endpoints of one plugin.
     """
 
     route: Route
@@ -63,6 +65,13 @@ class Endpoint:
     summary: str
     description: str
     tag: str
+    lasting: Callable[..., Awaitable[Any]] | None = None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether one answer will do while the caller's session and user stay the same: no
+        longer so once something else stands around the function."""
+        return self.lasting is self.function
 
     @property
     def operation_id(self) -> str:
@@ -79,12 +88,25 @@ def get(
     errors: tuple[int, ...] = (),
     is_probe: bool = False,
     acts: bool = False,
+    is_lasting: bool = False,
 ) -> Callable[[F], F]:
     """Answer ``GET path`` (and HEAD). ``{name}`` in the path matches one segment.
 
     ``errors`` are the statuses the documentation adds to those every such endpoint may answer.
+    See :class:`Endpoint` for the others.
     """
-    return _route(Route("GET", path, access, takes_credentials, errors, is_probe, acts=acts))
+    return _route(
+        Route(
+            "GET",
+            path,
+            access,
+            takes_credentials,
+            errors,
+            is_probe,
+            acts=acts,
+            is_lasting=is_lasting,
+        )
+    )
 
 
 def post(
@@ -149,6 +171,7 @@ def _endpoint(route: Route, method: Any, tag: str) -> Endpoint:
         summary=" ".join(summary.split()),
         description=description.strip(),
         tag=tag,
+        lasting=method if route.is_lasting else None,
     )
 
 
@@ -170,6 +193,8 @@ class EndpointTable:
                     f"{methods[endpoint.route.method].tag} and {endpoint.tag}"
                 )
             methods[endpoint.route.method] = endpoint
+            if endpoint.route.method == "GET" and not endpoint.route.acts:
+                methods["HEAD"] = endpoint
         for path, methods in templates.items():
             segments = re.split(r"\{(\w+)\}", path)
             pattern = "".join(

@@ -88,7 +88,7 @@ class SessionManagementPlugin(Plugin):
     def _caller(self, call: Call) -> Awaitable[Principal | None]:
         return call.require() if self.require_authentication else call.principal()
 
-    @get("/get-session", access="session")
+    @get("/get-session", access="session", is_lasting=True)
     @post("/get-session", access="session")
     async def get_session(self, call: Call) -> CurrentSessionResult:
         """Get the current session and its user."""

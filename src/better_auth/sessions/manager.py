@@ -142,9 +142,11 @@ class SessionManager:
         The one way in for every door. Refreshes the session when that is due, unless ``refresh``
         is off; the principal then says so, and a door that was given a cookie sends it again.
         """
-        principal = self.at_hand(token)
-        if principal is not None:
-            return principal
+        return self.at_hand(token) or await self.look_up(token, refresh=refresh)
+
+    async def look_up(self, token: str, *, refresh: bool = True) -> Principal | None:
+        """The same for who has asked :meth:`at_hand` already, and was told nothing."""
+        principal = None
         now = self._clock()
         for key in self.tokens.keys(token):
             found = await self._database.session_with_user(key)

@@ -119,7 +119,7 @@ def _signed_in_kind(endpoint: Endpoint) -> Any:
 
 def _get_session(endpoint: Endpoint, defer_refresh: bool) -> Endpoint:
     """Null in place of 401, the cookie of a session that is over taken back."""
-    get = endpoint.function
+    get, is_lasting = endpoint.function, endpoint.is_lasting
     defers = defer_refresh and endpoint.route.method == "GET"
 
     async def get_session(call: Call) -> object:
@@ -140,7 +140,8 @@ def _get_session(endpoint: Endpoint, defer_refresh: bool) -> Endpoint:
         return DeferredSession.trusted({**result.__dict__, "needs_refresh": needs_refresh})
 
     result: Any = ((DeferredSession | CurrentSession) if defers else CurrentSession) | None
-    return replace(endpoint, function=get_session, result=result)
+    lasting = get_session if is_lasting and not defers else None
+    return replace(endpoint, function=get_session, result=result, lasting=lasting)
 
 
 def _sign_out(function: Function) -> Function:
