@@ -44,16 +44,24 @@ class Headers:
         stepped over, never an error.
         """
         header = self.header(b"cookie")
-        if header is None or name not in header:
+        if header is None:
             return None
-        for pair in header.split(";"):
+        before, _, after = header.partition(name)
+        if after[:1] == "=" and (not before or before.endswith((";", "; "))):
+            return _unquoted(after[1:].partition(";")[0])
+        if not after:
+            return None
+        for pair in header.split(";"):  # the name is, or is also, part of something else
             key, separator, value = pair.partition("=")
             if separator and key.strip() == name:
-                value = value.strip()
-                if len(value) > 1 and value[0] == value[-1] == '"':
-                    value = value[1:-1]
-                return value
+                return _unquoted(value)
         return None
+
+
+def _unquoted(value: str) -> str:
+    """A cookie's value without the space and the quotes around it."""
+    value = value.strip()
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 class AuthRequest(Headers):
