@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,33 +12,21 @@ import pytest
 from pydantic import Field
 
 from better_auth import ConfigurationError, ReadOnly, User, Verification
-from better_auth.mail import Letter
 from better_auth.models import Account
 from better_auth.plugins import (
     EmailOtpPlugin,
-    EmailPasswordPlugin,
-    SessionManagementPlugin,
     TwoFactorPlugin,
     UsernamePlugin,
 )
 from tests.conftest import Site
-from tests.support import PASSWORD, Browser, bearer, session_cookie
+from tests.mailbox import Letters
+from tests.support import PASSWORD, bearer, session_cookie
 
 ADA = "ada@example.com"
 
 
-@dataclass
-class Mailing:
+class Mailing(Letters):
     """A site that sends codes, and the letters it sent."""
-
-    site: Site
-    letters: list[Letter] = field(default_factory=list)
-
-    def post(self, path: str, browser: Browser | None = None, **body: Any) -> httpx.Response:
-        """POST, and wait until whatever mail there is is out."""
-        answer = (browser or self.site.browser()).post(path, body)
-        self.site.run(self.site.auth.mail.flush())
-        return answer
 
     def code(self, email: str = ADA, type: str = "sign-in") -> str:
         """A code that was sent."""
@@ -63,18 +50,7 @@ class Mailing:
 @pytest.fixture
 def make(site_with: Callable[..., Site]) -> Callable[..., Mailing]:
     """Makes a site whose codes have options."""
-
-    def make(*more: Any, settings: dict[str, Any] | None = None, **options: Any) -> Mailing:
-        letters: list[Letter] = []
-        plugins = [
-            EmailPasswordPlugin(),
-            SessionManagementPlugin(),
-            EmailOtpPlugin(send=letters.append, **options),
-            *more,
-        ]
-        return Mailing(site_with(plugins=plugins, **(settings or {})), letters)
-
-    return make
+    return Mailing.maker(site_with, EmailOtpPlugin)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,32 +13,23 @@ import pytest
 
 from better_auth import ConfigurationError, User, Verification
 from better_auth.events import SignedUp
-from better_auth.mail import Letter
 from better_auth.models import Account, Column
 from better_auth.plugins import (
     AdminPlugin,
-    EmailPasswordPlugin,
     MagicLinkPlugin,
-    SessionManagementPlugin,
     TwoFactorPlugin,
 )
 from tests.conftest import Site
+from tests.mailbox import Letters
 from tests.support import PASSWORD, Browser, bearer, make_auth, session_cookie
 
 
-@dataclass
-class Mailing:
+class Mailing(Letters):
     """A site that sends links, and the letters it sent."""
 
-    site: Site
-    letters: list[Letter] = field(default_factory=list)
-
-    def ask(self, email: str = "ada@example.com", browser: Browser | None = None, **more: Any):  # type: ignore[no-untyped-def]
+    def ask(self, email: str = "ada@example.com", **more: Any) -> httpx.Response:
         """Ask for a link, and wait until the mail is out."""
-        body = {"email": email, **more}
-        answer = (browser or self.site.browser()).post("/sign-in/magic-link", body)
-        self.site.run(self.site.auth.mail.flush())
-        return answer
+        return self.post("/sign-in/magic-link", email=email, **more)
 
     def link(self, email: str = "ada@example.com", **more: Any) -> str:
         """A link that was sent."""
@@ -62,18 +52,7 @@ class Mailing:
 @pytest.fixture
 def make(site_with: Callable[..., Site]) -> Callable[..., Mailing]:
     """Makes a site whose magic links have options."""
-
-    def make(*more: Any, settings: dict[str, Any] | None = None, **options: Any) -> Mailing:
-        letters: list[Letter] = []
-        plugins = [
-            EmailPasswordPlugin(),
-            SessionManagementPlugin(),
-            MagicLinkPlugin(send=letters.append, **options),
-            *more,
-        ]
-        return Mailing(site_with(plugins=plugins, **(settings or {})), letters)
-
-    return make
+    return Mailing.maker(site_with, MagicLinkPlugin)
 
 
 @pytest.fixture

@@ -184,7 +184,8 @@ def test_printed(url: str) -> None:
 def test_from_an_earlier_schema(script: Path, tmp_path: Path, clock: MovableClock) -> None:
     """ "`better-auth migrate` from any earlier schema of ours": nothing that was there is lost, who
     was signed in stays so, is listed and revoked, and who had a password signs in with it."""
-    found = re.search("-- its session: (.*)", script.read_text())
+    text = script.read_text()
+    found = re.search("-- its session: (.*)", text)
     assert found is not None
     headers = bearer(found[1])
 
@@ -193,7 +194,7 @@ def test_from_an_earlier_schema(script: Path, tmp_path: Path, clock: MovableCloc
             database=url, clock=clock, plugins=every_plugin(), secrets=[EARLIER_SECRET]
         )
         async with auth.database.transaction() as verbs:
-            for line in script.read_text().splitlines():
+            for line in text.splitlines():
                 if not line.startswith("--"):
                     await verbs._connection.exec_driver_sql(line)  # type: ignore[attr-defined]
         planned = await auth.database.pending_migration()
