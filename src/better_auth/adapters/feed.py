@@ -23,7 +23,7 @@ RETRY = 0.5
 """Seconds between attempts to listen again."""
 
 
-class Feed(ABC):
+class ListeningFeed(ABC):
     """Listens for as long as it is open, and tells the cache."""
 
     _interruptions: tuple[type[Exception], ...]

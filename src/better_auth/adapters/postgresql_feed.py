@@ -14,7 +14,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.feed import BEATS, Feed
+from better_auth.adapters.feed import BEATS, ListeningFeed
 from better_auth.adapters.schema import shortened
 from better_auth.adapters.session_cache import Name, SessionCache
 
@@ -80,7 +80,7 @@ _PRESENT = sa.text(
 )
 
 
-class PostgresFeed(Feed):
+class PostgresFeed(ListeningFeed):
     """What PostgreSQL tells, by its notifications."""
 
     _interruptions = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from better_auth.adapters.feed import BEATS, Feed
+from better_auth.adapters.feed import BEATS, ListeningFeed
 from better_auth.adapters.redis_client import FAILURES, RedisClient
 from better_auth.adapters.redis_scripts import BEAT
 from better_auth.adapters.redis_store import BELIEVED
@@ -18,7 +18,7 @@ from better_auth.adapters.session_cache import SessionCache
 from better_auth.errors import DatabaseUnavailable
 
 
-class RedisFeed(Feed):
+class RedisFeed(ListeningFeed):
     """What Redis tells, by a subscription."""
 
     _interruptions = (*FAILURES, DatabaseUnavailable)
