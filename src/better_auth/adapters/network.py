@@ -1,6 +1,6 @@
 """What databases reached over a network have in common: bounded pools, statements with a limit."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from better_auth.adapters.backend import Backend
 
-class NetworkBackend(ABC):
+
+class NetworkBackend(Backend):
     """A pool of connections for reading and one for writing."""
 
     def __init__(
