@@ -21,7 +21,7 @@ from better_auth.plugins import (
 )
 from tests.conftest import Site
 from tests.mailbox import Letters
-from tests.support import PASSWORD, Browser, bearer, make_auth, session_cookie
+from tests.support import PASSWORD, Browser, bearer, make_auth, session_cookie, set_cookies
 
 
 class Mailing(Letters):
@@ -114,6 +114,37 @@ def test_where_a_browser_is_sent(mailing: Mailing) -> None:
     plain = mailing.link(callbackURL="/home?a=1")
     browser.http.get(plain)
     assert browser.http.get(plain).headers["location"] == "/home?a=1&error=INVALID_TOKEN"
+
+
+@pytest.mark.parametrize("same_site", ["lax", "strict"])
+def test_a_link_for_one_browser(make: Callable[..., Mailing], same_site: str) -> None:
+    """With ``bind_to_browser`` a link passed on to somebody signs them in as nobody, and is still
+    good where it was asked for; a mailbox on another site does not keep the cookie back."""
+    mailing = make(bind_to_browser=True, settings={"session": {"cookie_same_site": same_site}})
+    asker, stranger = mailing.site.browser(), mailing.site.browser()
+    first = mailing.token(browser=asker, callbackURL="/home")
+    given = dict(asker.http.cookies)
+    second = mailing.token("bob@example.com", browser=asker)
+    assert dict(asker.http.cookies) == given, "two tabs may ask at once"
+    mailing.ask("eve@example.com", browser=stranger)
+    for browser in (stranger, mailing.site.browser()):
+        refused = mailing.verify(first, browser)
+        assert (refused.status_code, refused.json()["code"]) == (400, "OTHER_BROWSER")
+        assert session_cookie(refused) is None
+    sent_on = mailing.verify(first, stranger, callbackURL="/home")
+    assert sent_on.headers["location"] == "/home?error=OTHER_BROWSER"
+    for token in (first, second):
+        assert mailing.verify(token, asker).status_code == 200
+        assert mailing.verify(token, asker).json()["code"] == "INVALID_TOKEN"
+    cookies = set_cookies(mailing.ask(browser=asker))
+    assert [(c["name"], c["samesite"]) for c in cookies] == [("better-auth.magic-link", "Lax")]
+
+
+def test_a_link_for_any_browser(mailing: Mailing) -> None:
+    """By default the mail may be read on another device, and no cookie is given."""
+    asker = mailing.site.browser()
+    assert set_cookies(mailing.ask(browser=asker)) == []
+    assert mailing.verify(mailing.token(browser=asker)).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["callbackURL", "newUserCallbackURL", "errorCallbackURL"])
