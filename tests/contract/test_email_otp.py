@@ -134,6 +134,53 @@ def test_three_attempts(mailing: Mailing) -> None:
     assert mailing.sign_in(mailing.code()).status_code == 200
 
 
+def test_no_stranger_locks_out_who_was_here_before(mailing: Mailing) -> None:
+    """Whoever knows an address can use up its mail and its attempts. A browser in which a code was
+    right before has its own, of either, and as few."""
+    owner = mailing.site.browser()
+    mailing.sign_in(mailing.code(), browser=owner)
+    owner.post("/sign-out")
+    send = "/email-otp/send-verification-otp"
+    for _ in range(5):
+        mailing.post(send, email=ADA, type="sign-in")
+    for _ in range(4):
+        mailing.sign_in("000000")
+    before = len(mailing.letters)
+    mailing.post(send, email=ADA, type="sign-in")
+    assert len(mailing.letters) == before
+    refused(mailing.sign_in("000000"), 403, "TOO_MANY_ATTEMPTS")
+
+    mailing.post(send, owner, email=ADA, type="sign-in")
+    assert len(mailing.letters) == before + 1
+    code = mailing.letters[-1].code
+    assert code is not None
+    refused(mailing.sign_in(code), 403, "TOO_MANY_ATTEMPTS")
+    refused(mailing.sign_in(wrong(code), browser=owner), 400, "INVALID_OTP")
+    assert mailing.sign_in(code, browser=owner).status_code == 200
+    refused(mailing.sign_in(code, browser=owner), 400, "INVALID_OTP")
+
+    mailing.post(send, owner, email=ADA, type="sign-in")
+    code = mailing.letters[-1].code
+    assert code is not None
+    for _ in range(3):
+        mailing.sign_in(wrong(code), browser=owner)
+    refused(mailing.sign_in(code, browser=owner), 403, "TOO_MANY_ATTEMPTS")
+
+
+def test_a_known_browser_is_known_for_its_address_alone(mailing: Mailing) -> None:
+    """Its cookie says nothing of another address, made up or somebody else's; and what it asked
+    for elsewhere it may use as everybody."""
+    eve, owner = mailing.site.browser(), mailing.site.browser()
+    mailing.sign_in(mailing.code("eve@example.com"), "eve@example.com", browser=eve)
+    mailing.sign_in(mailing.code(), browser=owner)
+    assert mailing.sign_in(mailing.code(), browser=owner).status_code == 200
+    for _ in range(3):
+        mailing.sign_in(wrong(mailing.code()))
+    refused(mailing.sign_in(mailing.letters[-1].code or "", browser=eve), 403, "TOO_MANY_ATTEMPTS")
+    eve.http.cookies.set("better-auth.email-code", "0" * 64, domain="127.0.0.1", path="/")
+    refused(mailing.sign_in(mailing.letters[-1].code or "", browser=eve), 403, "TOO_MANY_ATTEMPTS")
+
+
 def test_five_minutes(mailing: Mailing) -> None:
     """Good until five minutes are over; told only to who has the right one."""
     code = mailing.code()
