@@ -13,25 +13,34 @@ can use up (OWASP: device cookies).
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal, TypeAlias
 
-from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import AuthError, BadRequest, ConfigurationError, Forbidden, TooManyRequests
 from better_auth.events import SignedUp
-from better_auth.http.body import Input
 from better_auth.http.call import Call, Challenge, Context, Occasion
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.mail import MailKind, Send
-from better_auth.models import Fields, User
+from better_auth.models import User
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.email_otp.messages import (
+    Address,
+    CodeFor,
+    CodeType,
+    Done,
+    NewAddress,
+    NewAddressOtp,
+    Otp,
+    OtpFor,
+    ResetOtp,
+    SignedInByCode,
+    SignInOtp,
+    VerifiedByCode,
+)
 from better_auth.plugins.own_fields import settable_by_users, with_optional
 from better_auth.users import EmailTaken, normalize_email
-
-CodeType: TypeAlias = Literal["sign-in", "email-verification", "forget-password", "change-email"]
 
 KINDS: dict[CodeType, MailKind] = {
     "sign-in": MailKind.SIGN_IN_CODE,
@@ -44,78 +53,6 @@ KINDS: dict[CodeType, MailKind] = {
 COOKIE = "email-code"
 KNOWN_FOR = timedelta(days=180)
 """How long a browser is known in which a code was right."""
-
-
-class Address(Input):
-    """Whom it is about."""
-
-    email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
-
-
-class CodeFor(Address):
-    """Who is to be sent a code, and what for."""
-
-    type: CodeType
-
-
-class Otp(Address):
-    """The code that was sent to an address."""
-
-    otp: str = Field(min_length=1, max_length=64, repr=False)
-
-
-class OtpFor(Otp):
-    """The same, and what it was for."""
-
-    type: CodeType
-
-
-class SignInOtp(Otp):
-    """Who signs in; ``name``, ``image`` and an application's own ``User`` fields are for whoever
-    is new."""
-
-    name: str | None = Field(default=None, max_length=255)
-    image: str | None = Field(default=None, max_length=2048)
-    remember_me: bool = True
-
-
-class ResetOtp(Otp):
-    """The code, and the password to have from now on."""
-
-    password: str = Field(repr=False, json_schema_extra={"format": "password"})
-
-
-class NewAddress(Input):
-    """The address to have from now on."""
-
-    new_email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
-
-
-class NewAddressOtp(NewAddress):
-    """The code that was sent to the new address."""
-
-    otp: str = Field(min_length=1, max_length=64, repr=False)
-
-
-class Done(Fields):
-    """It was done."""
-
-    success: bool
-
-
-class SignedInByCode(Fields):
-    """The session's token and its user."""
-
-    token: str
-    user: User
-
-
-class VerifiedByCode(Fields):
-    """The user, whose address is verified; ``token`` where that signed them in."""
-
-    status: bool
-    token: str | None
-    user: User
 
 
 class EmailOtpPlugin(Plugin):
