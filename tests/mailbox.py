@@ -1,22 +1,25 @@
 """An application that sends mail, and what it sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
+
 from better_auth import User
-from better_auth.mail import MailMessage, MemoryProvider
+from better_auth.mail import Letter, MailMessage, MemoryProvider
 from better_auth.plugins import (
     AccountManagementPlugin,
     EmailPasswordPlugin,
     EmailVerificationPlugin,
     PasswordManagementPlugin,
+    Plugin,
     SessionManagementPlugin,
     UserManagementPlugin,
 )
 from tests.conftest import Site
-from tests.support import PASSWORD, Browser
+from tests.support import PASSWORD, Browser, account_plugins
 
 _HASHES: dict[str, str] = {}
 
@@ -82,17 +85,56 @@ class Mailbox:
         return len(self.site.run(self.site.auth.sessions.list_for(user.id)))
 
 
-def mailbox(site_with: Callable[..., Site], **options: Any) -> Mailbox:
-    """A site with every plugin around the account; ``options`` replace them by class, or are
-    settings."""
+def mailbox(
+    site_with: Callable[..., Site],
+    *,
+    email_password: EmailPasswordPlugin | None = None,
+    passwords: PasswordManagementPlugin | None = None,
+    verification: EmailVerificationPlugin | None = None,
+    users: UserManagementPlugin | None = None,
+    accounts: AccountManagementPlugin | None = None,
+    more: Sequence[Plugin] = (),
+    **settings: Any,
+) -> Mailbox:
+    """A site with every plugin around the account, and ``more``; see ``account_plugins``."""
     provider = MemoryProvider()
-    plugins = [
-        options.pop("email_password", None) or EmailPasswordPlugin(),
-        SessionManagementPlugin(),
-        options.pop("passwords", None) or PasswordManagementPlugin(),
-        options.pop("verification", None) or EmailVerificationPlugin(),
-        options.pop("users", None) or UserManagementPlugin(),
-        options.pop("accounts", None) or AccountManagementPlugin(),
-        *options.pop("more", []),
-    ]
-    return Mailbox(site_with(plugins=plugins, mail=provider, **options), provider)
+    plugins = account_plugins(
+        email_password=email_password,
+        passwords=passwords,
+        verification=verification,
+        users=users,
+        accounts=accounts,
+    )
+    return Mailbox(site_with(plugins=[*plugins, *more], mail=provider, **settings), provider)
+
+
+@dataclass
+class Letters:
+    """A site one of whose plugins sends letters, and the letters it sent."""
+
+    site: Site
+    letters: list[Letter]
+
+    @classmethod
+    def maker(
+        cls, site_with: Callable[..., Site], plugin: Callable[..., Plugin]
+    ) -> Callable[..., Self]:
+        """Makes such sites: ``more`` plugins, ``settings``, and the plugin's options."""
+
+        def make(*more: Any, settings: dict[str, Any] | None = None, **options: Any) -> Self:
+            letters: list[Letter] = []
+            plugins = [
+                EmailPasswordPlugin(),
+                SessionManagementPlugin(),
+                plugin(send=letters.append, **options),
+                *more,
+            ]
+            return cls(site_with(plugins=plugins, **(settings or {})), letters)
+
+        return make
+
+    def post(self, path: str, browser: Browser | None = None, **body: Any) -> httpx.Response:
+        """POST, and wait until whatever mail there is is out."""
+        answer = (browser or self.site.browser()).post(path, body)
+        self.site.run(self.site.auth.mail.flush())
+        return answer

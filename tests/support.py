@@ -88,6 +88,25 @@ def make_auth(
     return BetterAuth(make_config(**settings), database=database, plugins=plugins, **more)
 
 
+def account_plugins(
+    *,
+    email_password: EmailPasswordPlugin | None = None,
+    passwords: PasswordManagementPlugin | None = None,
+    verification: EmailVerificationPlugin | None = None,
+    users: UserManagementPlugin | None = None,
+    accounts: AccountManagementPlugin | None = None,
+) -> list[Any]:
+    """Everything around the account and its sessions; what is given instead of the default."""
+    return [
+        email_password or EmailPasswordPlugin(),
+        SessionManagementPlugin(),
+        passwords or PasswordManagementPlugin(),
+        verification or EmailVerificationPlugin(),
+        users or UserManagementPlugin(),
+        accounts or AccountManagementPlugin(),
+    ]
+
+
 def every_plugin() -> list[Any]:
     """One of each plugin there is."""
 
@@ -98,18 +117,17 @@ def every_plugin() -> list[Any]:
         """As if it had been sent."""
 
     return [
-        EmailPasswordPlugin(),
-        SessionManagementPlugin(),
+        *account_plugins(
+            passwords=PasswordManagementPlugin(send_reset=ignore),
+            verification=EmailVerificationPlugin(send=ignore),
+            users=UserManagementPlugin(send_deletion=ignore),
+        ),
         TwoFactorPlugin(send_otp=send_nothing),
         AdminPlugin(),
         OrganizationPlugin(),
         AuditPlugin(),
         BearerPlugin(),
         TelemetryPlugin(),
-        PasswordManagementPlugin(send_reset=ignore),
-        EmailVerificationPlugin(send=ignore),
-        UserManagementPlugin(send_deletion=ignore),
-        AccountManagementPlugin(),
         UsernamePlugin(),
         MultiSessionPlugin(),
         AnonymousPlugin(),

@@ -390,7 +390,11 @@ class BetterAuth(Generic[UserT]):
             events=self.events,
             sessions=sessions,
             users=UserManager(self.database, sessions, self.events, clock, passwords, user_model),
-            origins=TrustedOrigins(config.base_url, config.trusted_origins),
+            origins=TrustedOrigins(
+                config.base_url,
+                config.trusted_origins,
+                is_development=config.mode == "development",
+            ),
             addresses=ClientAddress(config.proxy_networks()),
             wire=make_wire(config.wire, config, clock, keyring),
             mail=mail,

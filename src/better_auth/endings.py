@@ -27,6 +27,7 @@ class Change(StrEnum):
     second factors made before end too."""
     TWO_FACTOR_ENABLED = "two-factor enabled"
     TWO_FACTOR_DISABLED = "two-factor disabled"
+    """Sessions end after either only where whoever makes the change asks for it."""
     BANNED = "banned"
     ROLE_CHANGED = "role changed"
     DELETED = "deleted"
@@ -51,8 +52,8 @@ ENDS: Mapping[Change, Ending] = {
     Change.EMAIL_CHANGED: Ending("others", challenges=True, trusted_devices=False),
     Change.EMAIL_VERIFIED: Ending("others", challenges=True, trusted_devices=False),
     Change.EMAIL_CLAIMED: Ending("all", challenges=True, trusted_devices=True),
-    Change.TWO_FACTOR_ENABLED: Ending("none", challenges=True, trusted_devices=True),
-    Change.TWO_FACTOR_DISABLED: Ending("none", challenges=True, trusted_devices=True),
+    Change.TWO_FACTOR_ENABLED: Ending("others", challenges=True, trusted_devices=True),
+    Change.TWO_FACTOR_DISABLED: Ending("others", challenges=True, trusted_devices=True),
     Change.BANNED: Ending("all", challenges=True, trusted_devices=True),
     Change.ROLE_CHANGED: Ending("all", challenges=True, trusted_devices=False),
     Change.DELETED: Ending("all", challenges=True, trusted_devices=True),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,33 +12,21 @@ import pytest
 from pydantic import Field
 
 from better_auth import ConfigurationError, ReadOnly, User, Verification
-from better_auth.mail import Letter
 from better_auth.models import Account
 from better_auth.plugins import (
     EmailOtpPlugin,
-    EmailPasswordPlugin,
-    SessionManagementPlugin,
     TwoFactorPlugin,
     UsernamePlugin,
 )
 from tests.conftest import Site
-from tests.support import PASSWORD, Browser, bearer, session_cookie
+from tests.mailbox import Letters
+from tests.support import PASSWORD, bearer, session_cookie
 
 ADA = "ada@example.com"
 
 
-@dataclass
-class Mailing:
+class Mailing(Letters):
     """A site that sends codes, and the letters it sent."""
-
-    site: Site
-    letters: list[Letter] = field(default_factory=list)
-
-    def post(self, path: str, browser: Browser | None = None, **body: Any) -> httpx.Response:
-        """POST, and wait until whatever mail there is is out."""
-        answer = (browser or self.site.browser()).post(path, body)
-        self.site.run(self.site.auth.mail.flush())
-        return answer
 
     def code(self, email: str = ADA, type: str = "sign-in") -> str:
         """A code that was sent."""
@@ -63,18 +50,7 @@ class Mailing:
 @pytest.fixture
 def make(site_with: Callable[..., Site]) -> Callable[..., Mailing]:
     """Makes a site whose codes have options."""
-
-    def make(*more: Any, settings: dict[str, Any] | None = None, **options: Any) -> Mailing:
-        letters: list[Letter] = []
-        plugins = [
-            EmailPasswordPlugin(),
-            SessionManagementPlugin(),
-            EmailOtpPlugin(send=letters.append, **options),
-            *more,
-        ]
-        return Mailing(site_with(plugins=plugins, **(settings or {})), letters)
-
-    return make
+    return Mailing.maker(site_with, EmailOtpPlugin)
 
 
 @pytest.fixture
@@ -156,6 +132,53 @@ def test_three_attempts(mailing: Mailing) -> None:
     refused(mailing.sign_in(mailing.code()), 403, "TOO_MANY_ATTEMPTS")
     mailing.site.clock.move(minutes=15)
     assert mailing.sign_in(mailing.code()).status_code == 200
+
+
+def test_no_stranger_locks_out_who_was_here_before(mailing: Mailing) -> None:
+    """Whoever knows an address can use up its mail and its attempts. A browser in which a code was
+    right before has its own, of either, and as few."""
+    owner = mailing.site.browser()
+    mailing.sign_in(mailing.code(), browser=owner)
+    owner.post("/sign-out")
+    send = "/email-otp/send-verification-otp"
+    for _ in range(5):
+        mailing.post(send, email=ADA, type="sign-in")
+    for _ in range(4):
+        mailing.sign_in("000000")
+    before = len(mailing.letters)
+    mailing.post(send, email=ADA, type="sign-in")
+    assert len(mailing.letters) == before
+    refused(mailing.sign_in("000000"), 403, "TOO_MANY_ATTEMPTS")
+
+    mailing.post(send, owner, email=ADA, type="sign-in")
+    assert len(mailing.letters) == before + 1
+    code = mailing.letters[-1].code
+    assert code is not None
+    refused(mailing.sign_in(code), 403, "TOO_MANY_ATTEMPTS")
+    refused(mailing.sign_in(wrong(code), browser=owner), 400, "INVALID_OTP")
+    assert mailing.sign_in(code, browser=owner).status_code == 200
+    refused(mailing.sign_in(code, browser=owner), 400, "INVALID_OTP")
+
+    mailing.post(send, owner, email=ADA, type="sign-in")
+    code = mailing.letters[-1].code
+    assert code is not None
+    for _ in range(3):
+        mailing.sign_in(wrong(code), browser=owner)
+    refused(mailing.sign_in(code, browser=owner), 403, "TOO_MANY_ATTEMPTS")
+
+
+def test_a_known_browser_is_known_for_its_address_alone(mailing: Mailing) -> None:
+    """Its cookie says nothing of another address, made up or somebody else's; and what it asked
+    for elsewhere it may use as everybody."""
+    eve, owner = mailing.site.browser(), mailing.site.browser()
+    mailing.sign_in(mailing.code("eve@example.com"), "eve@example.com", browser=eve)
+    mailing.sign_in(mailing.code(), browser=owner)
+    assert mailing.sign_in(mailing.code(), browser=owner).status_code == 200
+    for _ in range(3):
+        mailing.sign_in(wrong(mailing.code()))
+    refused(mailing.sign_in(mailing.letters[-1].code or "", browser=eve), 403, "TOO_MANY_ATTEMPTS")
+    eve.http.cookies.set("better-auth.email-code", "0" * 64, domain="127.0.0.1", path="/")
+    refused(mailing.sign_in(mailing.letters[-1].code or "", browser=eve), 403, "TOO_MANY_ATTEMPTS")
 
 
 def test_five_minutes(mailing: Mailing) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,32 +13,23 @@ import pytest
 
 from better_auth import ConfigurationError, User, Verification
 from better_auth.events import SignedUp
-from better_auth.mail import Letter
 from better_auth.models import Account, Column
 from better_auth.plugins import (
     AdminPlugin,
-    EmailPasswordPlugin,
     MagicLinkPlugin,
-    SessionManagementPlugin,
     TwoFactorPlugin,
 )
 from tests.conftest import Site
-from tests.support import PASSWORD, Browser, bearer, make_auth, session_cookie
+from tests.mailbox import Letters
+from tests.support import PASSWORD, Browser, bearer, make_auth, session_cookie, set_cookies
 
 
-@dataclass
-class Mailing:
+class Mailing(Letters):
     """A site that sends links, and the letters it sent."""
 
-    site: Site
-    letters: list[Letter] = field(default_factory=list)
-
-    def ask(self, email: str = "ada@example.com", browser: Browser | None = None, **more: Any):  # type: ignore[no-untyped-def]
+    def ask(self, email: str = "ada@example.com", **more: Any) -> httpx.Response:
         """Ask for a link, and wait until the mail is out."""
-        body = {"email": email, **more}
-        answer = (browser or self.site.browser()).post("/sign-in/magic-link", body)
-        self.site.run(self.site.auth.mail.flush())
-        return answer
+        return self.post("/sign-in/magic-link", email=email, **more)
 
     def link(self, email: str = "ada@example.com", **more: Any) -> str:
         """A link that was sent."""
@@ -62,18 +52,7 @@ class Mailing:
 @pytest.fixture
 def make(site_with: Callable[..., Site]) -> Callable[..., Mailing]:
     """Makes a site whose magic links have options."""
-
-    def make(*more: Any, settings: dict[str, Any] | None = None, **options: Any) -> Mailing:
-        letters: list[Letter] = []
-        plugins = [
-            EmailPasswordPlugin(),
-            SessionManagementPlugin(),
-            MagicLinkPlugin(send=letters.append, **options),
-            *more,
-        ]
-        return Mailing(site_with(plugins=plugins, **(settings or {})), letters)
-
-    return make
+    return Mailing.maker(site_with, MagicLinkPlugin)
 
 
 @pytest.fixture
@@ -135,6 +114,37 @@ def test_where_a_browser_is_sent(mailing: Mailing) -> None:
     plain = mailing.link(callbackURL="/home?a=1")
     browser.http.get(plain)
     assert browser.http.get(plain).headers["location"] == "/home?a=1&error=INVALID_TOKEN"
+
+
+@pytest.mark.parametrize("same_site", ["lax", "strict"])
+def test_a_link_for_one_browser(make: Callable[..., Mailing], same_site: str) -> None:
+    """With ``bind_to_browser`` a link passed on to somebody signs them in as nobody, and is still
+    good where it was asked for; a mailbox on another site does not keep the cookie back."""
+    mailing = make(bind_to_browser=True, settings={"session": {"cookie_same_site": same_site}})
+    asker, stranger = mailing.site.browser(), mailing.site.browser()
+    first = mailing.token(browser=asker, callbackURL="/home")
+    given = dict(asker.http.cookies)
+    second = mailing.token("bob@example.com", browser=asker)
+    assert dict(asker.http.cookies) == given, "two tabs may ask at once"
+    mailing.ask("eve@example.com", browser=stranger)
+    for browser in (stranger, mailing.site.browser()):
+        refused = mailing.verify(first, browser)
+        assert (refused.status_code, refused.json()["code"]) == (400, "OTHER_BROWSER")
+        assert session_cookie(refused) is None
+    sent_on = mailing.verify(first, stranger, callbackURL="/home")
+    assert sent_on.headers["location"] == "/home?error=OTHER_BROWSER"
+    for token in (first, second):
+        assert mailing.verify(token, asker).status_code == 200
+        assert mailing.verify(token, asker).json()["code"] == "INVALID_TOKEN"
+    cookies = set_cookies(mailing.ask(browser=asker))
+    assert [(c["name"], c["samesite"]) for c in cookies] == [("better-auth.magic-link", "Lax")]
+
+
+def test_a_link_for_any_browser(mailing: Mailing) -> None:
+    """By default the mail may be read on another device, and no cookie is given."""
+    asker = mailing.site.browser()
+    assert set_cookies(mailing.ask(browser=asker)) == []
+    assert mailing.verify(mailing.token(browser=asker)).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["callbackURL", "newUserCallbackURL", "errorCallbackURL"])

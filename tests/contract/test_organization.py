@@ -359,6 +359,53 @@ def test_invitation_ends(people: People) -> None:
         assert bob.post("accept-invitation", **which).status_code == 400
 
 
+@pytest.mark.parametrize("how", ["removed", "left"])
+def test_who_is_gone_lets_nobody_in(people: People, how: str) -> None:
+    """Whoever was put out or left may have invited an address of theirs to come back by: what they
+    sent and nobody has answered is void. What others sent stays, and so does what was answered."""
+    ada, bob, cy = people
+    organization_id = ada.create()
+    member_id = bob.join(ada, organization_id, role="admin")
+    cy.join(bob, organization_id)
+    dee, eve = (Person(ada.site, f"{name}@example.com") for name in ("dee", "eve"))
+    bobs, adas = (
+        by.post("invite-member", email=to.email, organizationId=organization_id).json()["id"]
+        for by, to in ((bob, dee), (ada, eve))
+    )
+    if how == "removed":
+        gone = ada.post("remove-member", memberIdOrEmail=member_id)
+    else:
+        gone = bob.post("leave", organizationId=organization_id)
+    assert gone.status_code == 200
+    assert dee.post("accept-invitation", invitationId=bobs).status_code == 400
+    assert eve.post("accept-invitation", invitationId=adas).status_code == 200
+    listed = ada.get("list-invitations").json()
+    assert {i["email"]: i["status"] for i in listed} == {
+        "bob@example.com": "accepted",
+        "cy@example.com": "accepted",
+        "dee@example.com": "canceled",
+        "eve@example.com": "accepted",
+    }
+
+
+def test_who_is_put_out_while_they_invite(people: People) -> None:
+    """The invitation of a member who is removed in the same moment does not outlive them."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    for _ in range(5):
+        member_id = bob.join(ada, organization_id, role="admin")
+        with ThreadPoolExecutor(2) as pool:
+            invited = pool.submit(
+                bob.post, "invite-member", email="dee@example.com", organizationId=organization_id
+            )
+            gone = pool.submit(ada.post, "remove-member", memberIdOrEmail=member_id)
+            assert gone.result().status_code == 200
+            assert invited.result().status_code in (200, 403)
+        listed = ada.get("list-invitations").json()
+        dees = [i["status"] for i in listed if i["email"] == "dee@example.com"]
+        assert "pending" not in dees
+
+
 def test_inviting_again(people: People) -> None:
     """An address is invited once at a time; resending voids the invitation before."""
     ada, bob, _ = people

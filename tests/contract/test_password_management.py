@@ -226,6 +226,32 @@ def test_links_lead_to_no_host_that_somebody_made_up(site_with: Callable[..., Si
     assert "evil" not in box.link("reset-password")
 
 
+@pytest.mark.parametrize("mode", ["development", "production"])
+def test_no_link_to_this_machine_for_who_is_elsewhere(
+    site_with: Callable[..., Site], mode: str
+) -> None:
+    """Without a ``base_url``, ``Host: localhost`` is a developer's, at this very machine; through a
+    proxy or from another machine, or in production, it was made up."""
+    box = mailbox(site_with, mode=mode)
+    app = box.site.auth
+    local, elsewhere, rewritten = ("127.0.0.1", 5000), ("203.0.113.9", 5000), ("127.0.0.1", 0)
+
+    async def asked(client: tuple[str, int], **headers: str) -> str | None:
+        transport = httpx.ASGITransport(app, client=client)
+        async with httpx.AsyncClient(transport=transport, base_url=box.site.url) as http:
+            body = {"email": "ada@example.com"}
+            headers = {"Host": "localhost:8000", **headers}
+            answer = await http.post("/request-password-reset", json=body, headers=headers)
+            return answer.json().get("code")
+
+    here = None if mode == "development" else "UNTRUSTED_HOST"
+    assert box.site.run(asked(local)) == here
+    assert box.site.run(asked(local, Host="[::1]:8000")) == here
+    assert box.site.run(asked(elsewhere)) == "UNTRUSTED_HOST"
+    assert box.site.run(asked(rewritten)) == "UNTRUSTED_HOST"
+    assert box.site.run(asked(local, **{"X-Forwarded-For": "203.0.113.9"})) == "UNTRUSTED_HOST"
+
+
 def test_links_begin_with_the_base_url(site_with: Callable[..., Site]) -> None:
     """`base_url`: "where browsers reach the application", whatever the request says."""
     box = mailbox(site_with, base_url="https://app.example.com")

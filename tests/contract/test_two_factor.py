@@ -365,6 +365,37 @@ def test_disable(guarded: Guarded) -> None:
     assert devices == {"devices": []}
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_other_sessions_end_where_that_is_asked_for(
+    site_with: Callable[..., Site], asked: bool
+) -> None:
+    """OWASP ASVS 5.0, 7.4.3: "the option to terminate all other active sessions after a successful
+    change or removal of any authentication factor"."""
+    outbox: list[tuple[str, str]] = []
+    site = site_with(plugins=plugins(outbox))
+    browser = site.browser()
+    browser.sign_up()
+    more = {"revokeOtherSessions": True} if asked else {}
+    ways: list[tuple[str, Callable[[], dict[str, Any]]]] = [
+        ("disable", lambda: {"password": PASSWORD}),
+        ("verify-totp", lambda: {"code": pyotp.TOTP(secret).at(site.clock())}),
+        ("verify-otp", lambda: {"code": outbox[-1][1]}),
+    ]
+    user = site.run(site.auth.users.find_by_email("ada@example.com"))
+    assert user is not None
+    for path, body in ways:
+        enrolment = browser.post("/two-factor/enable", {"password": PASSWORD}).json()
+        secret = parse_qs(urlsplit(enrolment["totpURI"]).query)["secret"][0]
+        if path == "verify-otp":
+            browser.post("/two-factor/send-otp")
+        other = site.session(user)
+        assert browser.post(f"/two-factor/{path}", {**body(), **more}).status_code == 200, path
+        assert browser.get("/get-session").status_code == 200
+        seen = site.client().get("/get-session", headers=bearer(other.token))
+        assert seen.status_code == (401 if asked else 200), path
+        browser.post("/two-factor/disable", {"password": PASSWORD})
+
+
 def test_trusted_device(guarded: Guarded) -> None:
     """A trusted device needs no second factor for 30 days; its cookie changes with every use."""
     device = guarded.site.browser()

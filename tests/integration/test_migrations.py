@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,11 @@ from tests import databases
 from tests.support import MovableClock, bearer, every_plugin, make_auth
 
 EARLIER = Path(__file__).parent / "earlier"
+EARLIER_SCRIPTS = [
+    path
+    for path in sorted(EARLIER.glob("*.sql"))
+    if path.stem.partition("-")[2] in databases.kinds_for(__name__)
+]
 EARLIER_SECRET = "a secret of an earlier release, kept"
 
 ENVIRONMENT = """\
@@ -111,14 +116,21 @@ def test_an_alembic_of_ones_own(tmp_path: Path) -> None:
     assert {"invoice", "session", "audit_event"} <= tables
 
 
+@contextmanager
+def new_url(kind: str, folder: Path) -> Iterator[str]:
+    """An empty database that several may open."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/auth.db"
+    else:
+        with databases.new_database(kind) as made:
+            yield made
+
+
 @pytest.fixture
 def url(database_kind: str, tmp_path: Path) -> Iterator[str]:
-    """An empty database that several may open."""
-    if database_kind == "sqlite":
-        yield f"sqlite:///{tmp_path}/auth.db"
-    else:
-        with databases.new_database(database_kind) as made:
-            yield made
+    """One of each kind."""
+    with new_url(database_kind, tmp_path) as made:
+        yield made
 
 
 def test_several_hosts_at_once(url: str) -> None:
@@ -151,7 +163,7 @@ def test_several_hosts_at_once(url: str) -> None:
     assert sorted(map(bool, ran)) == [False] * 5 + [True]
 
 
-def test_printed(url: str, database_kind: str) -> None:
+def test_printed(url: str) -> None:
     """ "--sql to print": what is printed for an empty database is what would have been run, and
     run by hand it leaves nothing to do."""
 
@@ -168,25 +180,21 @@ def test_printed(url: str, database_kind: str) -> None:
     asyncio.run(work())
 
 
-@pytest.mark.parametrize("schema", ["first", "second"])
-def test_from_an_earlier_schema(
-    url: str, database_kind: str, schema: str, clock: MovableClock
-) -> None:
+@pytest.mark.parametrize("script", EARLIER_SCRIPTS, ids=lambda path: path.stem)
+def test_from_an_earlier_schema(script: Path, tmp_path: Path, clock: MovableClock) -> None:
     """ "`better-auth migrate` from any earlier schema of ours": nothing that was there is lost, who
     was signed in stays so, is listed and revoked, and who had a password signs in with it."""
-    script = EARLIER / f"{schema}-{database_kind}.sql"
-    if not script.exists():
-        pytest.skip(f"in the {schema} schema there was no {database_kind}")
-    found = re.search("-- its session: (.*)", script.read_text())
+    text = script.read_text()
+    found = re.search("-- its session: (.*)", text)
     assert found is not None
     headers = bearer(found[1])
 
-    async def work() -> None:
+    async def work(url: str) -> None:
         auth = make_auth(
             database=url, clock=clock, plugins=every_plugin(), secrets=[EARLIER_SECRET]
         )
         async with auth.database.transaction() as verbs:
-            for line in script.read_text().splitlines():
+            for line in text.splitlines():
                 if not line.startswith("--"):
                     await verbs._connection.exec_driver_sql(line)  # type: ignore[attr-defined]
         planned = await auth.database.pending_migration()
@@ -210,4 +218,5 @@ def test_from_an_earlier_schema(
             assert ended.json() == {"count": 2}
             assert (await client.get("/get-session", headers=headers)).status_code == 401
 
-    asyncio.run(work())
+    with new_url(script.stem.partition("-")[2], tmp_path) as url:
+        asyncio.run(work(url))

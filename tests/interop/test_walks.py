@@ -15,11 +15,9 @@ from better_auth import BetterAuth, User
 from better_auth.events import UserCreating
 from better_auth.mail import Letter
 from better_auth.plugins import (
-    AccountManagementPlugin,
     AdminPlugin,
     AnonymousPlugin,
     EmailOtpPlugin,
-    EmailPasswordPlugin,
     EmailVerificationPlugin,
     MagicLinkPlugin,
     MultiSessionPlugin,
@@ -27,7 +25,6 @@ from better_auth.plugins import (
     OneTimeTokenPlugin,
     OrganizationPlugin,
     PasswordManagementPlugin,
-    SessionManagementPlugin,
     TwoFactorPlugin,
     UserManagementPlugin,
     UsernamePlugin,
@@ -38,7 +35,7 @@ from tests import openid
 from tests.interop.compare import differences
 from tests.interop.differences import DELIBERATE, EVERYWHERE
 from tests.interop.node import peer, walked
-from tests.support import NO_TLS, SECRET, make_auth, serve
+from tests.support import NO_TLS, SECRET, account_plugins, make_auth, serve
 
 WALKS = sorted(path.stem for path in (Path(__file__).parent / "walks").glob("*.mjs"))
 
@@ -82,12 +79,15 @@ class Application:
             wire="javascript",
             session={"defer_refresh": True, "update_age": 0} if is_deferred else {},
             plugins=[
-                EmailPasswordPlugin(),
-                EmailVerificationPlugin(send=self.send_letter, send_on_sign_up=False),
-                PasswordManagementPlugin(send_reset=self.send_letter),
-                UserManagementPlugin(send_deletion=self.send_letter if is_leaving else None),
-                AccountManagementPlugin(),
-                SessionManagementPlugin(),
+                *account_plugins(
+                    passwords=PasswordManagementPlugin(send_reset=self.send_letter),
+                    verification=EmailVerificationPlugin(
+                        send=self.send_letter, send_on_sign_up=False
+                    ),
+                    users=UserManagementPlugin(
+                        send_deletion=self.send_letter if is_leaving else None
+                    ),
+                ),
                 TwoFactorPlugin(issuer="Interop", send_otp=self.send_otp),
                 AdminPlugin(),
                 OrganizationPlugin(send_invitation=self.send_invitation),

@@ -1,5 +1,6 @@
 """What databases reached over a network have in common: bounded pools, statements with a limit."""
 
+from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -7,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from better_auth.adapters.backend import Backend
 
-class NetworkBackend:
+
+class NetworkBackend(Backend):
     """A pool of connections for reading and one for writing."""
 
     def __init__(
@@ -51,9 +54,9 @@ class NetworkBackend:
         if self.has_ended(connection.driver_connection):
             raise sa.exc.DisconnectionError
 
+    @abstractmethod
     def has_ended(self, connection: Any) -> bool:
         """Whether the other side of a driver's ``connection`` is gone, as far as is known here."""
-        raise NotImplementedError
 
     def committing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection in a transaction that is committed at the end."""

@@ -1,14 +1,12 @@
 """What changes in PostgreSQL, as it happens: triggers that notify, and a listener.
 
 The triggers are the database's, so a change counts whoever makes it: this process, another, or a
-person in ``psql``. PostgreSQL delivers notifications in the order of their commits. The listener
-therefore sends itself one from time to time: when that arrives, everything committed before it
-was sent has arrived as well.
+person in ``psql``. PostgreSQL delivers notifications in the order of their commits.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -16,16 +14,9 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from better_auth.adapters.feed import BEATS, ListeningFeed
 from better_auth.adapters.schema import shortened
 from better_auth.adapters.session_cache import Name, SessionCache
-
-logger = logging.getLogger("better_auth.database")
-
-BEATS = 4
-"""Proofs of life within ``max_staleness``: so many may be late before the cache stands aside."""
-
-RETRY = 0.5
-"""Seconds between attempts to listen again."""
 
 _CHANNEL = "'better_auth_' || left(md5({schema}), 16)"
 _IN_ONE_NOTIFICATION = 100
@@ -89,8 +80,10 @@ _PRESENT = sa.text(
 )
 
 
-class PostgresFeed:
-    """Listens for as long as it is open, and tells the cache."""
+class PostgresFeed(ListeningFeed):
+    """What PostgreSQL tells, by its notifications."""
+
+    _interruptions = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
     def __init__(
         self,
@@ -100,15 +93,8 @@ class PostgresFeed:
     ) -> None:
         """``connect`` opens a connection of asyncpg's that stays with one session of the server's
         (past a pooler in transaction mode, not through it)."""
-        self._cache = cache
+        super().__init__(cache, on_change)
         self._connect = connect
-        self._on_change = on_change
-        self._task: asyncio.Task[None] | None = None
-        self._sent: dict[str, float] = {}
-
-    def start(self) -> None:
-        """Begin to listen, in the background."""
-        self._task = asyncio.get_running_loop().create_task(self._listen())
 
     async def missing(
         self, connection: AsyncConnection, sessions: sa.Table, users: sa.Table
@@ -120,34 +106,15 @@ class PostgresFeed:
         columns = sorted({sessions.c.id.name, users.c.id.name})
         return [*map(_function_statement, columns), *missing] if missing else []
 
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-        self._cache.stand_aside()
-
-    async def _listen(self) -> None:
-        while True:
-            connection = None
-            try:
-                connection = await self._connect()
-                await self._follow(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                logger.warning(
-                    "session cache: no notifications, asking the database: %s: %s",
-                    type(error).__name__,
-                    error,
-                )
-            finally:
-                self._cache.stand_aside()
-                if connection is not None:
-                    connection.terminate()
-            await asyncio.sleep(RETRY)
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        connection = await self._connect()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
 
     async def _follow(self, connection: Any) -> None:
-        """Hear notifications and prove to hear them. Raises when the connection is lost."""
         channel = await connection.fetchval(f"SELECT {_CHANNEL.format(schema='current_schema()')}")
         own = f"{channel}_{uuid4().hex[:16]}"
         lost = asyncio.Event()
@@ -159,13 +126,9 @@ class PostgresFeed:
         connection.add_termination_listener(interrupted)
         await connection.add_listener(channel, self._heard)
         await connection.add_listener(own, self._beaten)
-        self._cache.clear()
-        self._sent.clear()
-        number = 0
+        self._begin()
         while not lost.is_set():
-            number += 1
-            self._sent[str(number)] = self._cache.now()
-            await connection.execute("SELECT pg_notify($1, $2)", own, str(number))
+            await connection.execute("SELECT pg_notify($1, $2)", own, self._next_beat())
             try:
                 await asyncio.wait_for(lost.wait(), self._cache.max_staleness / BEATS)
             except TimeoutError:
@@ -181,6 +144,4 @@ class PostgresFeed:
         self._on_change()
 
     def _beaten(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
-        sent = self._sent.pop(payload, None)
-        if sent is not None:
-            self._cache.proven(sent)
+        self._arrived(payload)

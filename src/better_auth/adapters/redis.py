@@ -11,6 +11,7 @@ those of users: losing Redis loses nothing, and a check that finds no copy asks 
 
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
@@ -56,9 +57,9 @@ class RoutedVerbs(Verbs):
     _tables: Verbs
     _sessions: SessionVerbs
 
+    @abstractmethod
     def fenced(self) -> AbstractAsyncContextManager[Fence]:
         """Begin a change of the tables."""
-        raise NotImplementedError
 
     async def insert(self, record: R) -> R:
         if isinstance(record, Session):

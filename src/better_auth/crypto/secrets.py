@@ -41,7 +41,9 @@ class Purpose(StrEnum):
     DELETE_ACCOUNT = "delete-account"
     ONE_TIME_TOKEN = "one-time-token"
     MAGIC_LINK = "magic-link"
+    MAGIC_LINK_BROWSER = "magic-link-browser"
     EMAIL_CODE = "email-code"
+    EMAIL_CODE_BROWSER = "email-code-browser"
 
 
 class Keyring:

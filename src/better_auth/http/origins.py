@@ -12,6 +12,9 @@ _PATH = re.compile(
 )
 """A path of this site; what browsers read as another host after the first slash is not one."""
 
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+"""What a proxy says that it is one by."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -22,8 +25,12 @@ class TrustedOrigins:
     of each request anew and never remembered.
     """
 
-    def __init__(self, base_url: str | None, patterns: list[str]) -> None:
+    def __init__(
+        self, base_url: str | None, patterns: list[str], *, is_development: bool = True
+    ) -> None:
+        """``is_development``: whether mail may hold links to this machine."""
         self._base_url = base_url
+        self._is_development = is_development
         self._own = origin_of(base_url) if base_url else None
         self._patterns = [pattern_of(pattern) for pattern in patterns]
 
@@ -46,16 +53,20 @@ class TrustedOrigins:
     def public_base(self, request: AuthRequest) -> str:
         """Where the application is reached, to begin the links in mail with.
 
-        ``base_url``; without one the host that was asked, if it is in ``trusted_origins`` or
-        this machine. Any other may have been made up by whoever asks for mail to somebody else:
-        raises ``Forbidden`` (``UNTRUSTED_HOST``).
+        ``base_url``; without one the host that was asked, if it is in ``trusted_origins``, or is
+        this machine and asked from it, in development. Any other may have been made up by whoever
+        asks for mail to somebody else: raises ``Forbidden`` (``UNTRUSTED_HOST``).
         """
         if self._base_url is not None:
             return self._base_url
         host = (request.header(b"host") or "").lower()
         for scheme in (request.scheme, "https"):
             origin = origin_of(f"{scheme}://{host}")
-            if origin is not None and (self.is_configured(origin) or _is_local(origin)):
+            if origin is None:
+                continue
+            if self.is_configured(origin):
+                return origin
+            if self._is_development and _is_local(origin) and _is_from_here(request):
                 return origin
         raise Forbidden("Links to this host are not sent: set base_url", "UNTRUSTED_HOST")
 
@@ -102,10 +113,22 @@ def origin_of(url: str) -> str | None:
 
 def _is_local(origin: str) -> bool:
     host = urlsplit(origin).hostname or ""
+    return host == "localhost" or _is_loopback(host)
+
+
+def _is_from_here(request: AuthRequest) -> bool:
+    """Whether a program on this machine asks, and no proxy on it for somebody else."""
+    host, port = request.peer or ("", 0)
+    # A port of 0: a server took the address from a proxy's header.
+    forwarded = any(request.header(name) is not None for name in _FORWARDED)
+    return port != 0 and _is_loopback(host) and not forwarded
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def _with_port(scheme: str, authority: str) -> str:

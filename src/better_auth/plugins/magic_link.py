@@ -29,9 +29,11 @@ from better_auth.mail import MailKind, Send
 from better_auth.models import Fields, Session, User
 from better_auth.plugins.answers import Status, refused_at
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.browser_binding import BrowserBinding
 from better_auth.users import EmailTaken, normalize_email
 
 VERIFY = "/magic-link/verify"
+COOKIE = "magic-link"
 
 
 class SignInMagicLink(Input):
@@ -66,10 +68,11 @@ class SignedInByLink(Fields):
 
 
 class _Stored(Fields):
-    """What a link stands for."""
+    """What a link stands for; ``browser_key`` is of the browser it is for, if not for any."""
 
     email: str
     name: str
+    browser_key: str | None = Field(default=None, repr=False)
 
 
 class MagicLinkPlugin(Plugin):
@@ -78,7 +81,9 @@ class MagicLinkPlugin(Plugin):
     Links go out by the application's mail, or by ``send``. Each is good for ``expires_in``, once,
     and stored as a fingerprint; an address is sent at most five in 15 minutes. ``disable_sign_up``
     sends them only to users there are. ``confirm_page`` (a path or trusted URL) is where links
-    lead instead of straight to ``/magic-link/verify``, with the same query.
+    lead instead of straight to ``/magic-link/verify``, with the same query. ``bind_to_browser``
+    makes a link good only in the browser that asked for it, which a cookie tells: nobody can then
+    be signed in as somebody else by a link that was passed on to them.
     ``skip_second_factor=True`` trusts the mailbox as if it were two factors.
     """
 
@@ -91,6 +96,7 @@ class MagicLinkPlugin(Plugin):
         expires_in: timedelta = timedelta(minutes=5),
         disable_sign_up: bool = False,
         confirm_page: str | None = None,
+        bind_to_browser: bool = False,
         skip_second_factor: bool = False,
     ) -> None:
         """Raises ``ConfigurationError`` for a link that would never be good."""
@@ -100,10 +106,13 @@ class MagicLinkPlugin(Plugin):
         self.expires_in = expires_in
         self.disable_sign_up = disable_sign_up
         self.confirm_page = confirm_page
+        self.bind_to_browser = bind_to_browser
         self.skip_second_factor = skip_second_factor
 
     def bind(self, context: Context) -> None:
         super().bind(context)
+        purpose = Purpose.MAGIC_LINK_BROWSER
+        self._browser = BrowserBinding(context, COOKIE, purpose, self.expires_in)
         context.mail.route(MailKind.MAGIC_LINK, self.send, needed_by=type(self).__name__)
         if not self.disable_sign_up:
             context.users.refuse_required_fields(type(self).__name__)
@@ -123,12 +132,15 @@ class MagicLinkPlugin(Plugin):
             "errorCallbackURL": body.error_callback_url,
         }
         query = {key: value for key, value in asked.items() if value is not None}
+        browser_key = self._browser.bind(call) if self.bind_to_browser else None
 
         async def send() -> None:
             if not await self._may_send(email):
                 return
-            value = _Stored(email=email, name=body.name or "").model_dump_json()
-            token = await self.context.proofs.issue(Purpose.MAGIC_LINK, value, self.expires_in)
+            link = _Stored(email=email, name=body.name or "", browser_key=browser_key)
+            token = await self.context.proofs.issue(
+                Purpose.MAGIC_LINK, link.model_dump_json(), self.expires_in
+            )
             url = f"{page}{'&' if '?' in page else '?'}{urlencode({'token': token, **query})}"
             self.context.mail.send(MailKind.MAGIC_LINK, email, url=url, token=token)
 
@@ -167,11 +179,7 @@ class MagicLinkPlugin(Plugin):
 
     async def _redeemed(self, call: Call, token: str) -> tuple[User, bool]:
         """Whose link it is, and whether they are new. Raises ``BadRequest``."""
-        value = await self.context.proofs.redeem(Purpose.MAGIC_LINK, token)
-        if value is None:
-            await call.sign_in_failed("magic link", "not a good link")
-            raise BadRequest("The link has expired or was used", "INVALID_TOKEN")
-        link = _Stored.model_validate_json(value)
+        link = await self._taken(call, token)
         users = self.context.users
         user = await users.find_by_email(link.email)
         if user is None:
@@ -187,6 +195,24 @@ class MagicLinkPlugin(Plugin):
                 await self.context.events.emit(SignedUp(user))
                 return user, True
         return await users.claim_email(user), False
+
+    async def _taken(self, call: Call, token: str) -> _Stored:
+        """What the link stands for, and its end. Raises ``BadRequest``.
+
+        In another browser than its own it is left for that one.
+        """
+        proofs = self.context.proofs
+        value = await proofs.look(Purpose.MAGIC_LINK, token)
+        if value is not None:
+            link = _Stored.model_validate_json(value)
+            key = link.browser_key
+            if key is not None and not self._browser.is_bound(call, key):
+                await call.sign_in_failed("magic link", "another browser's link")
+                raise BadRequest("Open the link in the browser that asked for it", "OTHER_BROWSER")
+            if await proofs.redeem(Purpose.MAGIC_LINK, token) is not None:
+                return link
+        await call.sign_in_failed("magic link", "not a good link")
+        raise BadRequest("The link has expired or was used", "INVALID_TOKEN")
 
     def _check_redirects(self, call: Call, asked: SignInMagicLink | FollowLink) -> None:
         check: Any = self.context.origins.check_redirect

@@ -5,22 +5,19 @@ a cookie that says so) and with the provider it was meant for.
 """
 
 import secrets
-from dataclasses import replace
 from datetime import timedelta
 
 from pydantic import Field
 
 from better_auth.adapters.base import in_
-from better_auth.config import SameSite
 from better_auth.crypto import Purpose
 from better_auth.http.call import Call, Context
 from better_auth.models import Fields, Verification
+from better_auth.plugins.browser_binding import BrowserBinding
 from better_auth.plugins.oauth.errors import OAuthFailure
 
 COOKIE = "oauth-state"
 LIFETIME = timedelta(minutes=10)
-_COOKIE_LENGTH = 43
-"""Characters of 32 random bytes in base64url."""
 
 
 class Attempt(Fields):
@@ -46,21 +43,13 @@ class States:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._browser = BrowserBinding(context, COOKIE, Purpose.OAUTH_BROWSER, LIFETIME)
 
     async def issue(self, call: Call, attempt: Attempt) -> str:
-        """A state for ``attempt``, bound to the calling browser by a cookie in the answer.
-
-        The cookie that the browser has already goes on, so that two tabs can sign in at once.
-        """
-        browser = call.cookie(COOKIE) or ""
-        if len(browser) != _COOKIE_LENGTH or not browser.isascii():
-            browser = secrets.token_urlsafe(32)
-        self._bind(call, browser)
+        """A state for ``attempt``, bound to the calling browser by a cookie in the answer."""
+        attempt = attempt.model_copy(update={"browser_key": self._browser.bind(call)})
         state = secrets.token_urlsafe(32)
         keyring, now = self._context.keyring, self._context.clock()
-        attempt = attempt.model_copy(
-            update={"browser_key": keyring.fingerprint(Purpose.OAUTH_BROWSER, browser)}
-        )
         key = keyring.fingerprint(Purpose.OAUTH_STATE, state)
         value = keyring.seal(Purpose.OAUTH_STATE, attempt.model_dump_json(), bound_to=key)
         await self._context.database.insert(
@@ -93,14 +82,6 @@ class States:
         attempt = Attempt.model_validate_json(opened)
         if attempt.provider_id != provider_id:
             raise OAuthFailure("state_mismatch", f"of {attempt.provider_id}, not {provider_id}")
-        browser = call.cookie(COOKIE) or ""
-        if not keyring.is_fingerprint(Purpose.OAUTH_BROWSER, browser, attempt.browser_key):
+        if not self._browser.is_bound(call, attempt.browser_key):
             raise OAuthFailure("state_mismatch", "of another browser")
         return attempt
-
-    def _bind(self, call: Call, browser: str) -> None:
-        cookie = call.wire.plugin_cookie(COOKIE, browser, LIFETIME)
-        if cookie.same_site is SameSite.STRICT:
-            # The provider sends the browser back from another site; Strict would hold it back.
-            cookie = replace(cookie, same_site=SameSite.LAX)
-        call.set_cookie(cookie)

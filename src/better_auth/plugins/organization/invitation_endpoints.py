@@ -23,7 +23,7 @@ from better_auth.plugins.organization.records import (
     Organization,
 )
 from better_auth.plugins.organization.roles import REFUSALS
-from better_auth.plugins.organization.standing import Standing, no_invitation
+from better_auth.plugins.organization.standing import Standing, no_invitation, not_a_member
 from better_auth.users import normalize_email
 
 
@@ -64,10 +64,8 @@ class InvitationEndpoints(Standing):
             created_at=now,
             expires_at=now + self.invitation_lifetime,
         )
-        async with self.context.database.transaction() as verbs:
-            for old in before:
-                await verbs.update(Invitation, {"status": "canceled"}, id=old.id, status="pending")
-            await verbs.insert(invitation)
+        if not await self._membership.invite(own, invitation, before):
+            raise not_a_member()
         if self.send_invitation is not None:
             organization = await self._organization(own.organization_id)
             await self.send_invitation(invitation, organization, caller.user)

@@ -66,6 +66,20 @@ class Membership:
                 return None
             return await self._insert(verbs, invitation.organization_id, user.id, invitation.role)
 
+    async def invite(
+        self, own: Member, invitation: Invitation, before: Sequence[Invitation]
+    ) -> bool:
+        """Store an invitation by ``own`` in place of those ``before``; False where ``own`` is no
+        member any longer."""
+        async with self._database.transaction() as verbs:
+            await verbs.lock(Organization, own.organization_id)
+            if await verbs.find_one(Member, id=own.id) is None:
+                return False
+            for old in before:
+                await verbs.update(Invitation, {"status": "canceled"}, id=old.id, status="pending")
+            await verbs.insert(invitation)
+            return True
+
     async def _insert(self, verbs: Verbs, organization_id: str, user_id: str, role: str) -> Member:
         if await verbs.count(Member, organization_id=organization_id) >= self._limit:
             raise Forbidden(
@@ -84,13 +98,22 @@ class Membership:
         return member.revised(role=role)
 
     async def remove(self, member: Member) -> bool:
-        """End a membership, and what the user's sessions do there; whether this call did.
+        """End a membership, what the user's sessions do there, and the invitations they sent that
+        are pending still; whether this call did.
 
         Raises ``BadRequest`` for the last owner.
         """
         async with self._database.transaction() as verbs:
             await self._keep_an_owner(verbs, member, still=False)
             gone = await verbs.delete(Member, id=member.id)
+            if gone:
+                await verbs.update(
+                    Invitation,
+                    {"status": "canceled"},
+                    organization_id=member.organization_id,
+                    inviter_id=member.user_id,
+                    status="pending",
+                )
         await self._context.sessions.rewrite(
             {"active_organization_id": None},
             user_id=member.user_id,

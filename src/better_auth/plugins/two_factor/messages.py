@@ -22,11 +22,24 @@ class WithPasswordForUri(WithPassword):
     qr_code: bool = False
 
 
+class ToDisable(WithPassword):
+    """The same; ``revokeOtherSessions`` ends the user's other sessions, too."""
+
+    revoke_other_sessions: bool = False
+
+
 class Code(Input):
     """A code, and whether to trust this device from now on."""
 
     code: str = Field(min_length=1, max_length=64, repr=False)
     trust_device: bool = False
+
+
+class ConfirmingCode(Code):
+    """The same; where it confirms two-factor, ``revokeOtherSessions`` ends the user's other
+    sessions, which were begun without."""
+
+    revoke_other_sessions: bool = False
 
 
 class BackupCodeInput(Code):

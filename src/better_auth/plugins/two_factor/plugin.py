@@ -32,13 +32,14 @@ from better_auth.plugins.two_factor.devices import TrustedDevices
 from better_auth.plugins.two_factor.messages import (
     BackupCodeInput,
     BackupCodes,
-    Code,
+    ConfirmingCode,
     DeviceId,
     DeviceList,
     Enrolment,
     Renewed,
     Sent,
     SignedIn,
+    ToDisable,
     TotpUri,
     WithPassword,
     WithPasswordForUri,
@@ -149,13 +150,19 @@ class TwoFactorPlugin(Plugin):
         return Challenge(token=token, two_factor_methods=methods)
 
     @post("/two-factor/verify-totp", takes_credentials=True, errors=(401,))
-    async def verify_totp(self, call: Call, body: Code) -> SignedIn:
+    async def verify_totp(self, call: Call, body: ConfirmingCode) -> SignedIn:
         """Complete a sign-in, or confirm two-factor, with an authenticator app's code.
 
         The pending sign-in comes by cookie or as the Bearer token.
         """
         check = self._codes.totp(body.code.replace(" ", ""), self.context.clock())
-        return await self._verify(call, await self._who(call), check, body.trust_device)
+        return await self._verify(
+            call,
+            await self._who(call),
+            check,
+            body.trust_device,
+            keeps_sessions=not body.revoke_other_sessions,
+        )
 
     @post("/two-factor/send-otp", takes_credentials=True, sends_mail=True, errors=(400, 401))
     async def send_otp(self, call: Call) -> Sent:
@@ -176,11 +183,13 @@ class TwoFactorPlugin(Plugin):
         return Sent()
 
     @post("/two-factor/verify-otp", takes_credentials=True, errors=(401,))
-    async def verify_otp(self, call: Call, body: Code) -> SignedIn:
+    async def verify_otp(self, call: Call, body: ConfirmingCode) -> SignedIn:
         """Complete a sign-in, or confirm two-factor, with the code that was sent."""
         who = await self._who(call)
         check = self._codes.otp(body.code.strip(), who.id, self.context.clock())
-        return await self._verify(call, who, check, body.trust_device)
+        return await self._verify(
+            call, who, check, body.trust_device, keeps_sessions=not body.revoke_other_sessions
+        )
 
     @post("/two-factor/verify-backup-code", takes_credentials=True, errors=(401,))
     async def verify_backup_code(self, call: Call, body: BackupCodeInput) -> SignedIn:
@@ -233,6 +242,7 @@ class TwoFactorPlugin(Plugin):
         *,
         wrong: str = "INVALID_CODE",
         begins_session: bool = True,
+        keeps_sessions: bool = True,
     ) -> SignedIn:
         """Pay for an attempt; if the code is right, spend it together with what it opens."""
         sign_in = who.sign_in if isinstance(who, Pending) else None
@@ -262,7 +272,12 @@ class TwoFactorPlugin(Plugin):
             user = who.user
             if is_first:
                 user = user.revised(two_factor_enabled=True)
-                await self._ended_by(Change.TWO_FACTOR_ENABLED, who.principal)
+                await self.context.sessions.end_after(
+                    Change.TWO_FACTOR_ENABLED,
+                    user.id,
+                    current=who.principal.session,
+                    keep_sessions=keeps_sessions,
+                )
             session = await call.renew_session(who.principal)
         if trust_device:
             await self._devices.trust(call, user.id)
@@ -305,7 +320,7 @@ class TwoFactorPlugin(Plugin):
         )
 
     @post("/two-factor/disable", access="session", takes_credentials=True)
-    async def disable(self, call: Call, body: WithPassword) -> Renewed:
+    async def disable(self, call: Call, body: ToDisable) -> Renewed:
         """Ask for no second factor any longer; trusted devices and backup codes are void."""
         caller = await proven_again(call, body.password)
         user_id = caller.user.id
@@ -313,7 +328,12 @@ class TwoFactorPlugin(Plugin):
             await verbs.delete(TwoFactor, user_id=user_id)
             await verbs.delete(BackupCode, user_id=user_id)
             await verbs.update(User, {"two_factor_enabled": False}, id=user_id)
-        await self._ended_by(Change.TWO_FACTOR_DISABLED, caller)
+        await self.context.sessions.end_after(
+            Change.TWO_FACTOR_DISABLED,
+            user_id,
+            current=caller.session,
+            keep_sessions=not body.revoke_other_sessions,
+        )
         call.clear_plugin_cookie(DEVICE_COOKIE)
         session = await call.renew_session(caller)
         return Renewed(token=session.token)
@@ -364,9 +384,6 @@ class TwoFactorPlugin(Plugin):
     @property
     def _can_send(self) -> bool:
         return self.send_otp_to is not None or self.context.mail.tells(MailKind.TWO_FACTOR_CODE)
-
-    async def _ended_by(self, change: Change, caller: Principal) -> None:
-        await self.context.sessions.end_after(change, caller.user.id, current=caller.session)
 
     @on(SecurityChanged)
     async def end_what_ends(self, event: SecurityChanged) -> None:

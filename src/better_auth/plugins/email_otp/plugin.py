@@ -4,30 +4,43 @@ to it.
 A code is bound to its address and to what it is for, and good once. Each attempt is paid for
 before the code is looked at; asking for another code buys none (``better_auth.proofs``). What an
 answer tells, and when, is the same whether or not there is such a user.
+
+Anybody can ask for codes to an address, and use up its attempts. A browser in which a code was
+right before has a cookie that says so, and there its owner has mail and attempts that no stranger
+can use up (OWASP: device cookies).
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal, TypeAlias
 
-from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
-from better_auth.errors import BadRequest, ConfigurationError, Forbidden, TooManyRequests
+from better_auth.errors import AuthError, BadRequest, ConfigurationError, Forbidden, TooManyRequests
 from better_auth.events import SignedUp
-from better_auth.http.body import Input
 from better_auth.http.call import Call, Challenge, Context, Occasion
 from better_auth.http.endpoints import Endpoint, post
 from better_auth.mail import MailKind, Send
-from better_auth.models import Fields, User
+from better_auth.models import User
 from better_auth.plugins.base import Plugin
+from better_auth.plugins.email_otp.messages import (
+    Address,
+    CodeFor,
+    CodeType,
+    Done,
+    NewAddress,
+    NewAddressOtp,
+    Otp,
+    OtpFor,
+    ResetOtp,
+    SignedInByCode,
+    SignInOtp,
+    VerifiedByCode,
+)
 from better_auth.plugins.own_fields import settable_by_users, with_optional
 from better_auth.users import EmailTaken, normalize_email
-
-CodeType: TypeAlias = Literal["sign-in", "email-verification", "forget-password", "change-email"]
 
 KINDS: dict[CodeType, MailKind] = {
     "sign-in": MailKind.SIGN_IN_CODE,
@@ -37,76 +50,9 @@ KINDS: dict[CodeType, MailKind] = {
 }
 
 
-class Address(Input):
-    """Whom it is about."""
-
-    email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
-
-
-class CodeFor(Address):
-    """Who is to be sent a code, and what for."""
-
-    type: CodeType
-
-
-class Otp(Address):
-    """The code that was sent to an address."""
-
-    otp: str = Field(min_length=1, max_length=64, repr=False)
-
-
-class OtpFor(Otp):
-    """The same, and what it was for."""
-
-    type: CodeType
-
-
-class SignInOtp(Otp):
-    """Who signs in; ``name``, ``image`` and an application's own ``User`` fields are for whoever
-    is new."""
-
-    name: str | None = Field(default=None, max_length=255)
-    image: str | None = Field(default=None, max_length=2048)
-    remember_me: bool = True
-
-
-class ResetOtp(Otp):
-    """The code, and the password to have from now on."""
-
-    password: str = Field(repr=False, json_schema_extra={"format": "password"})
-
-
-class NewAddress(Input):
-    """The address to have from now on."""
-
-    new_email: str = Field(min_length=1, max_length=320, json_schema_extra={"format": "email"})
-
-
-class NewAddressOtp(NewAddress):
-    """The code that was sent to the new address."""
-
-    otp: str = Field(min_length=1, max_length=64, repr=False)
-
-
-class Done(Fields):
-    """It was done."""
-
-    success: bool
-
-
-class SignedInByCode(Fields):
-    """The session's token and its user."""
-
-    token: str
-    user: User
-
-
-class VerifiedByCode(Fields):
-    """The user, whose address is verified; ``token`` where that signed them in."""
-
-    status: bool
-    token: str | None
-    user: User
+COOKIE = "email-code"
+KNOWN_FOR = timedelta(days=180)
+"""How long a browser is known in which a code was right."""
 
 
 class EmailOtpPlugin(Plugin):
@@ -176,32 +122,38 @@ class EmailOtpPlugin(Plugin):
         """Send a code to sign in, to verify an address, or to reset a password."""
         if body.type == "change-email":
             raise BadRequest("Ask by /email-otp/request-email-change", "INVALID_OTP_TYPE")
-        self._send_later(body.type, normalize_email(body.email))
+        self._ask_for(call, body.type, body.email)
         return Done(success=True)
 
     @post("/email-otp/request-password-reset", takes_credentials=True, sends_mail=True)
     @post("/forget-password/email-otp", takes_credentials=True, sends_mail=True)
     async def request_password_reset(self, call: Call, body: Address) -> Done:
         """Send a code to reset a password with."""
-        self._send_later("forget-password", normalize_email(body.email))
+        self._ask_for(call, "forget-password", body.email)
         return Done(success=True)
 
     def _ask(self, call: Call, user: User, callback_url: str | None, at: Occasion) -> None:
         if at == "sign-up" and not user.email_verified:
-            self._send_later("email-verification", user.email)
+            self._ask_for(call, "email-verification", user.email)
 
-    def _send_later(self, kind: CodeType, email: str, subject: str | None = None) -> None:
-        """Make a code for ``subject`` (the address itself) and send it, after the answer.
+    def _ask_for(self, call: Call, kind: CodeType, text: str) -> None:
+        email = normalize_email(text)
+        subject = _in_known_browser(email) if self._knows(call, email) else email
+        self._send_later(kind, email, subject, counted=subject)
+
+    def _send_later(self, kind: CodeType, email: str, subject: str, *, counted: str) -> None:
+        """Make a code for ``subject`` and send it, after the answer, as often as ``counted`` may
+        be written to.
 
         A code is made for an address that nobody has, too, so that it can be tried like any.
         """
 
         async def send() -> None:
             purpose = _purpose(kind)
-            if not await self.context.proofs.may_send(purpose, email):
+            if not await self.context.proofs.may_send(purpose, counted):
                 return
             code = await self.context.proofs.issue_code(
-                purpose, subject or email, self.expires_in, digits=self.digits
+                purpose, subject, self.expires_in, digits=self.digits
             )
             user = await self.context.users.find_by_email(email)
             if kind == "sign-in":
@@ -219,7 +171,7 @@ class EmailOtpPlugin(Plugin):
     async def check_code(self, call: Call, body: OtpFor) -> Done:
         """Tell whether a code is right, and leave it to be used; a wrong one is an attempt."""
         email = normalize_email(body.email)
-        await self._try(body.type, email, body.otp, keep=True)
+        await self._try_sent(call, body.type, email, body.otp, keep=True)
         await self._owner(email)
         return Done(success=True)
 
@@ -228,7 +180,7 @@ class EmailOtpPlugin(Plugin):
         """Sign in, or up, with the code that was sent."""
         email = normalize_email(body.email)
         try:
-            await self._try("sign-in", email, body.otp)
+            await self._try_sent(call, "sign-in", email, body.otp)
         except (BadRequest, Forbidden) as error:
             await call.sign_in_failed("e-mail code", error.code)
             raise
@@ -271,7 +223,7 @@ class EmailOtpPlugin(Plugin):
         The first time, the user's sessions end, but for the one that asks.
         """
         email = normalize_email(body.email)
-        await self._try("email-verification", email, body.otp)
+        await self._try_sent(call, "email-verification", email, body.otp)
         user = await self._owner(email)
         caller = await call.principal()
         own = caller.session if caller is not None and caller.user.id == user.id else None
@@ -290,9 +242,9 @@ class EmailOtpPlugin(Plugin):
         email = normalize_email(body.email)
         users = self.context.users
         await users.check_new_password(body.password)
-        await self._try("forget-password", email, body.otp, keep=True)
+        await self._try_sent(call, "forget-password", email, body.otp, keep=True)
         password_hash = await self.context.passwords.hash(body.password)
-        await self._try("forget-password", email, body.otp)
+        await self._try_sent(call, "forget-password", email, body.otp)
         user = await users.claim_email(await self._owner(email))
         await users.give_password(user, password_hash)
         await self.context.sessions.end_after(Change.PASSWORD_RESET, user.id)
@@ -304,7 +256,8 @@ class EmailOtpPlugin(Plugin):
         """Send a code to the address to have from now on."""
         caller = await call.require_fresh()
         email = self._other_address(caller.user, body.new_email)
-        self._send_later("change-email", email, f"{caller.user.id}:{email}")
+        subject = f"{caller.user.id}:{email}"
+        self._send_later("change-email", email, subject, counted=email)
         return Done(success=True)
 
     @post("/email-otp/change-email", access="session", takes_credentials=True, errors=(422,))
@@ -334,6 +287,30 @@ class EmailOtpPlugin(Plugin):
             raise BadRequest("There is no such user", "USER_NOT_FOUND")
         return user
 
+    async def _try_sent(
+        self, call: Call, kind: CodeType, email: str, code: str, *, keep: bool = False
+    ) -> None:
+        """Try the code sent to ``email``: what a browser that is known asked for, else what anybody
+        did. Using it makes the browser known."""
+        subjects = [_in_known_browser(email), email] if self._knows(call, email) else [email]
+        refusals: list[AuthError] = []
+        for subject in subjects:  # it may have been asked for elsewhere
+            try:
+                await self._try(kind, subject, code, keep=keep)
+                break
+            except (BadRequest, Forbidden) as error:
+                refusals.append(error)
+        else:
+            raise refusals[0]
+        if not keep:
+            known = self.context.keyring.fingerprint(Purpose.EMAIL_CODE_BROWSER, email)
+            call.set_plugin_cookie(COOKIE, known, KNOWN_FOR)
+
+    def _knows(self, call: Call, email: str) -> bool:
+        """Whether a code sent to ``email`` was right in the calling browser before."""
+        known = call.cookie(COOKIE) or ""
+        return self.context.keyring.is_fingerprint(Purpose.EMAIL_CODE_BROWSER, email, known)
+
     async def _try(self, kind: CodeType, subject: str, code: str, *, keep: bool = False) -> None:
         """Use up the code sent to ``subject``, or with ``keep`` look whether it is right.
 
@@ -345,6 +322,11 @@ class EmailOtpPlugin(Plugin):
             await attempt(_purpose(kind), subject, "".join(code.split()), attempts=self.attempts)
         except TooManyRequests as error:
             raise Forbidden(error.message, error.code) from None
+
+
+def _in_known_browser(email: str) -> str:
+    """The subject of codes that a known browser asked for; no address is spelled so."""
+    return f"{email}\nin a known browser"
 
 
 def _purpose(kind: CodeType) -> str:

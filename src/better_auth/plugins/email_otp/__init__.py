@@ -1,0 +1,5 @@
+"""Codes sent to an address."""
+
+from better_auth.plugins.email_otp.plugin import EmailOtpPlugin
+
+__all__ = ["EmailOtpPlugin"]
