@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from better_auth.adapters.backend import AsyncHotRead, Row
+from better_auth.adapters.engines import make_engine
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.adapters.network import NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
@@ -101,7 +102,7 @@ class PostgresBackend(NetworkBackend):
         async def patient(*_arguments: object, **_options: object) -> Any:
             return await self._connected()
 
-        engine = create_async_engine(
+        engine = make_engine(
             "postgresql+asyncpg://",
             connect_args={"async_creator_fn": patient, **self._statements},
             poolclass=NullPool,
