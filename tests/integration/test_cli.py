@@ -172,6 +172,29 @@ def test_port_in_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "nothing",
+        "oracle://secret@host/name",
+        "sqlite:///auth.db?mode=ro",
+        "postgresql://u:secret@host:port/name",
+        "postgresql://u:secret@host/name?pooler=statement",
+        "mysql://u:secret@host",
+        "mysql://u:secret@host/name?unknown=1",
+        "mysql://u:secret@host/name?connect_timeout=long",
+        "mysql://u:secret@host/name?ssl_ca=/nowhere.pem",
+    ],
+)
+def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
+    """A URL that cannot be right is one line, without its password."""
+    done = run("migrate", "--database", url, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("better-auth: database")
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         ("--port", "99999"),
