@@ -412,3 +412,41 @@ asyncio.run(work())
     bare = run(*purge, "mine:bare", cwd=tmp_path)
     assert bare.returncode == 2
     assert "AnonymousPlugin" in bare.stderr
+
+
+SET_UP = """\
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+out = open("metrics.json", "a")
+reader = PeriodicExportingMetricReader(ConsoleMetricExporter(out), export_interval_millis=100)
+set_meter_provider(MeterProvider([reader]))
+"""
+
+
+def test_measured_where_that_is_set_up(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
+) -> None:
+    """The standalone server tells OpenTelemetry what it does, where somebody has set its SDK up
+    before, as ``opentelemetry-instrument`` does; and does without otherwise."""
+    (tmp_path / "sitecustomize.py").write_text(SET_UP)
+    process, printed = start(PYTHONPATH=str(tmp_path))
+    nobody = httpx.get(f"{url_in(printed)}/get-session", headers={"Authorization": "Bearer x"})
+    assert nobody.status_code == 401
+    process.terminate()
+    process.wait(20)
+    metrics = (tmp_path / "metrics.json").read_text()
+    assert "better_auth.session.checks" in metrics
+    assert "better_auth.request.duration" in metrics
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import better_auth.cli.application as a, sys; a.standalone()\n"
+            "assert 'opentelemetry' not in sys.modules",
+        ],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=""),
+    )
+    assert done.returncode == 0
