@@ -184,6 +184,18 @@ class MySqlServer:
         """Take no changes, from now on, or take them again."""
         self._execute(f"SET GLOBAL read_only = {int(on)}")
 
+    def require_tls(self, certificate: str, key: str) -> None:
+        """Start anew, with these (PEM), and let nobody in without."""
+        for name, text in (("server.pem", certificate), ("server.key", key)):
+            (self._directory / name).write_text(text)
+            (self._directory / name).chmod(0o644)
+        self._command += [
+            f"--ssl-cert={self._directory}/server.pem",
+            f"--ssl-key={self._directory}/server.key",
+        ]
+        self.restart()
+        self._execute("ALTER USER tester@localhost REQUIRE SSL")
+
 
 @contextmanager
 def mysql_server() -> Iterator[MySqlServer]:

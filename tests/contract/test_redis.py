@@ -434,7 +434,16 @@ def test_addresses(url: str, kind: str, hosts: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis", "http://secret@a", "redis+sentinel://secret@a:1", "redis+cluster://secret@a:x"]
+    "url",
+    [
+        "redis",
+        "http://secret@a",
+        "redis+sentinel://secret@a:1",
+        "redis+cluster://secret@a:x",
+        "redis://:secret@a:x",
+        "redis://:secret@a/first",
+        "redis://:secret@a/0?unknown=1",
+    ],
 )
 def test_what_is_no_address(url: str) -> None:
     """Refused by the setting's name, without what may be a password."""

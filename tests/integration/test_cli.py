@@ -172,6 +172,29 @@ def test_port_in_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "nothing",
+        "oracle://secret@host/name",
+        "sqlite:///auth.db?mode=ro",
+        "postgresql://u:secret@host:port/name",
+        "postgresql://u:secret@host/name?pooler=statement",
+        "mysql://u:secret@host",
+        "mysql://u:secret@host/name?unknown=1",
+        "mysql://u:secret@host/name?connect_timeout=long",
+        "mysql://u:secret@host/name?ssl_ca=/nowhere.pem",
+    ],
+)
+def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
+    """A URL that cannot be right is one line, without its password."""
+    done = run("migrate", "--database", url, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("better-auth: database")
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         ("--port", "99999"),
@@ -389,3 +412,41 @@ asyncio.run(work())
     bare = run(*purge, "mine:bare", cwd=tmp_path)
     assert bare.returncode == 2
     assert "AnonymousPlugin" in bare.stderr
+
+
+SET_UP = """\
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+out = open("metrics.json", "a")
+reader = PeriodicExportingMetricReader(ConsoleMetricExporter(out), export_interval_millis=100)
+set_meter_provider(MeterProvider([reader]))
+"""
+
+
+def test_measured_where_that_is_set_up(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
+) -> None:
+    """The standalone server tells OpenTelemetry what it does, where somebody has set its SDK up
+    before, as ``opentelemetry-instrument`` does; and does without otherwise."""
+    (tmp_path / "sitecustomize.py").write_text(SET_UP)
+    process, printed = start(PYTHONPATH=str(tmp_path))
+    nobody = httpx.get(f"{url_in(printed)}/get-session", headers={"Authorization": "Bearer x"})
+    assert nobody.status_code == 401
+    process.terminate()
+    process.wait(20)
+    metrics = (tmp_path / "metrics.json").read_text()
+    assert "better_auth.session.checks" in metrics
+    assert "better_auth.request.duration" in metrics
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import better_auth.cli.application as a, sys; a.standalone()\n"
+            "assert 'opentelemetry' not in sys.modules",
+        ],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=""),
+    )
+    assert done.returncode == 0

@@ -1,5 +1,8 @@
 """Sessions in memory: what is kept, what is not, and when nothing is believed."""
 
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,3 +125,20 @@ def test_bounds(cache: SessionCache) -> None:
     assert cache.get("k7") is None, "larger than all there may be"
     cache.forget([("user", "u1")])
     assert (len(cache), cache.bytes) == (0, 0)
+
+
+SUSPENDED = """
+import time
+from better_auth.adapters import SessionCache
+cache = SessionCache(max_entries=1, max_bytes=2000, max_staleness=1.0)
+assert cache.now() - time.monotonic() > 99_000
+"""
+
+
+def test_a_suspended_machine_proves_nothing() -> None:
+    """Time goes on while the machine is suspended, and what was proven before it is past then."""
+    later = ["unshare", "--time", "--fork", "--boottime", "100000"]  # as after a suspension
+    if shutil.which("unshare") is None or subprocess.run([*later, "true"]).returncode:
+        pytest.skip("a clock of its own needs Linux, and root")
+    done = subprocess.run([*later, sys.executable, "-c", SUSPENDED], timeout=30)
+    assert done.returncode == 0

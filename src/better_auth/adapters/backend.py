@@ -38,8 +38,8 @@ class DatabaseBusy(Exception):
 class Feed(Protocol):
     """What a database tells of its changes, for a cache to be right."""
 
-    def start(self) -> None:
-        """Begin to listen, in the background."""
+    def start(self, sessions: sa.Table, users: sa.Table) -> None:
+        """Begin to listen for changes to these tables, in the background."""
         ...
 
     async def stop(self) -> None:

@@ -35,8 +35,9 @@ class ListeningFeed(ABC):
         self._task: asyncio.Task[None] | None = None
         self._sent: dict[str, float] = {}
         self._number = 0
+        self._said = ""
 
-    def start(self) -> None:
+    def listen(self) -> None:
         """Begin to listen, in the background."""
         self._task = asyncio.get_running_loop().create_task(self._listen())
 
@@ -65,12 +66,16 @@ class ListeningFeed(ABC):
                     finally:
                         self._cache.stand_aside()
             except self._interruptions as error:
-                logger.warning(
-                    "session cache: nobody tells of changes, every check asks the database: %s: %s",
-                    type(error).__name__,
-                    error,
-                )
+                self._say(f"{type(error).__name__}: {error}")
             await asyncio.sleep(RETRY)
+
+    def _say(self, reason: str) -> None:
+        """Once, however often it is tried in vain."""
+        if reason != self._said:
+            logger.warning(
+                "session cache: nobody tells of changes, every check asks the database: %s", reason
+            )
+        self._said = reason
 
     def _begin(self) -> None:
         """From here on everything is heard; before, anything may have happened."""
@@ -86,6 +91,7 @@ class ListeningFeed(ABC):
 
     def _arrived(self, beat: str) -> None:
         """A beat has come back."""
+        self._said = ""
         sent = self._sent.pop(beat, None)
         if sent is not None:
             self._cache.proven(sent)

@@ -15,10 +15,12 @@ def make_backend(url: str, pool_size: int, patience: float) -> Backend:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         raise ConfigurationError("database is no URL such as sqlite:///app.db") from None
     match parsed.get_backend_name():
         case "sqlite":
+            if parsed.query:
+                raise ConfigurationError("database: an sqlite:/// URL takes no options")
             in_memory = not parsed.database or parsed.database == ":memory:"
             return SqliteBackend(None if in_memory else parsed.database)
         case "postgresql" | "postgres":

@@ -4,11 +4,14 @@ Text compares byte by byte (see ``schema.py``), times are UTC, and statements ru
 COMMITTED: what a transaction has locked is what it then reads.
 """
 
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from inspect import signature
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql.aiomysql import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from better_auth.adapters.network import NetworkBackend
@@ -17,13 +20,41 @@ from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingE
 
 try:
     import pymysql
-    from aiomysql import connect as _needed  # noqa: F401
+    from aiomysql import connect
 except ImportError:
     raise MissingExtra("a mysql:// database", "mysql") from None
 
 _MIGRATION_LOCK = "better_auth migration"
 _MIGRATION_PATIENCE = 60
 """Seconds to wait while another host migrates."""
+
+
+def _options(url: sa.URL) -> Mapping[str, Any]:
+    """What the driver is given for ``url``. Raises ``ConfigurationError``."""
+    if not url.database:
+        raise ConfigurationError("database: a mysql:// URL names one, mysql://host/name")
+    try:
+        _, options = dialect().create_connect_args(url)
+    except ValueError as error:
+        raise ConfigurationError(f"database: a mysql:// URL's option is wrong: {error}") from None
+    for unknown in options.keys() - signature(connect).parameters:
+        raise ConfigurationError(f"database: a mysql:// URL has no option {unknown!r}")
+    return options
+
+
+def _tls(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the URL says of TLS, as the driver takes it. Raises ``ConfigurationError``."""
+    given = options.get("ssl")
+    if given is None:
+        return {}
+    try:
+        context = ssl.create_default_context(cafile=given.get("ca"), capath=given.get("capath"))
+        context.check_hostname = given.get("check_hostname", True)
+        if "cert" in given:
+            context.load_cert_chain(given["cert"], given.get("key"))
+    except OSError as error:  # an SSLError, too
+        raise ConfigurationError(f"database: a mysql:// URL's ssl_...: {error}") from None
+    return {"ssl": context}
 
 
 class MySqlBackend(NetworkBackend):
@@ -33,11 +64,19 @@ class MySqlBackend(NetworkBackend):
     returns_deleted = False
 
     def __init__(self, url: sa.URL, *, pool_size: int, patience: float) -> None:
-        """``url``: ``mysql://`` or ``mariadb://``, its query as aiomysql understands it."""
+        """``url``: ``mysql://`` or ``mariadb://``, its query as aiomysql understands it;
+        ``ssl_ca``, ``ssl_cert``, ``ssl_key`` and ``ssl_check_hostname`` for TLS.
+
+        Raises ``ConfigurationError`` for an option that is unknown, and without a database."""
         query = {"charset": "utf8mb4", **url.query}
+        url = url.set(drivername="mysql+aiomysql", query=query)
         super().__init__(
-            url.set(drivername="mysql+aiomysql", query=query),
-            {"connect_timeout": patience, "init_command": "SET time_zone = '+00:00'"},
+            url,
+            {
+                "connect_timeout": patience,
+                "init_command": "SET time_zone = '+00:00'",
+                **_tls(_options(url)),
+            },
             pool_size=pool_size,
             patience=patience,
             isolation_level="READ COMMITTED",

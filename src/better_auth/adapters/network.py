@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import IsolationLevel
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from better_auth.adapters.backend import Backend
+from better_auth.adapters.engines import make_engine
 
 
 class NetworkBackend(Backend):
@@ -28,10 +29,9 @@ class NetworkBackend(Backend):
         self.patience: float | None = patience
 
         def engine(**options: Any) -> AsyncEngine:
-            made = create_async_engine(
+            made = make_engine(
                 url,
                 connect_args=connect_args,
-                hide_parameters=True,  # an error's text reaches the log
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=patience,

@@ -68,8 +68,12 @@ class OneHopConnection(aiosqlite.Connection):
         return OneHopCursor(self)
 
     async def run(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Have the connection's thread do ``work``."""
-        await self._execute(work, *arguments)  # type: ignore[no-untyped-call]
+        """Have the connection's thread do ``work``, whose arguments aiosqlite would log."""
+
+        def statement() -> None:
+            work(*arguments)
+
+        await self._execute(statement)  # type: ignore[no-untyped-call]
 
 
 def connect(*arguments: Any, **options: Any) -> OneHopConnection:

@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from better_auth.adapters.backend import AsyncHotRead, Row
+from better_auth.adapters.engines import make_engine
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.adapters.network import NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
@@ -23,10 +24,17 @@ from better_auth.errors import ConfigurationError, MissingExtra
 try:
     import asyncpg
 
-    from better_auth.adapters.postgresql_feed import PostgresFeed
+    from better_auth.adapters.postgresql_feed import (
+        CHANNEL,
+        GREETING,
+        NothingIsTold,
+        PostgresFeed,
+    )
     from better_auth.adapters.postgresql_pooler import (
         KEPT_NOWHERE,
         PooledConnection,
+        is_behind_a_pooler,
+        listening,
         refuse_unannounced,
     )
 except ImportError:
@@ -101,7 +109,7 @@ class PostgresBackend(NetworkBackend):
         async def patient(*_arguments: object, **_options: object) -> Any:
             return await self._connected()
 
-        engine = create_async_engine(
+        engine = make_engine(
             "postgresql+asyncpg://",
             connect_args={"async_creator_fn": patient, **self._statements},
             poolclass=NullPool,
@@ -128,14 +136,27 @@ class PostgresBackend(NetworkBackend):
             raise ConfigurationError(
                 "session.cache.listen_url is missing: notifications do not pass a pooler"
             )
-        dsn = listen_url or self._dsn
+        dsn, is_checked = listening(listen_url) if listen_url else (self._dsn, True)
 
         async def connect() -> Any:
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 dsn, timeout=self.patience, command_timeout=cache.max_staleness
             )
+            if not is_checked and await is_behind_a_pooler(connection):
+                connection.terminate()
+                raise NothingIsTold("session.cache.listen_url leads through a pooler")
+            return connection
 
-        return PostgresFeed(cache, connect, on_change)
+        async def notify(suffix: str) -> None:
+            connection = await self.connection()
+            try:
+                async with connection.transaction():
+                    sql = f"SELECT pg_notify({CHANNEL} || '_' || $1, '{GREETING}')"
+                    await connection.execute(sql, suffix)
+            finally:
+                connection.terminate()
+
+        return PostgresFeed(cache, connect, notify if listen_url else None, on_change)
 
     async def close(self) -> None:
         if self._hot is not None:

@@ -8,6 +8,7 @@ is used before the transaction ends. That costs round trips, and works with ever
 from typing import Any
 
 import asyncpg
+import sqlalchemy as sa
 
 from better_auth.errors import ConfigurationError
 
@@ -37,16 +38,37 @@ class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
             return await self.fetch(sql, keys)
 
 
-async def refuse_unannounced(connection: Any) -> None:
-    """Raise ``ConfigurationError`` where a pooler stands between and the URL does not say so.
-
-    It tells a process number of its own; statements kept on its connections would sooner or later
-    be another program's.
-    """
+async def is_behind_a_pooler(connection: Any) -> bool:
+    """Whether the process that answers is not the one that was connected to: a pooler tells a
+    process number of its own."""
     async with connection.transaction():
         number = await connection.fetchval("SELECT pg_backend_pid()")
-    if number != connection.get_server_pid():
+    return bool(number != connection.get_server_pid())
+
+
+async def refuse_unannounced(connection: Any) -> None:
+    """Raise ``ConfigurationError`` where a pooler stands between and the URL does not say so:
+    statements kept on its connections would sooner or later be another program's."""
+    if await is_behind_a_pooler(connection):
         raise ConfigurationError(
             "the database is reached through a pooler: add pooler=transaction to its URL's query, "
             "or pooler=session where a connection keeps its server"
         )
+
+
+def listening(listen_url: str) -> tuple[str, bool]:
+    """Where to listen, and whether what stands between has been said to be no hindrance.
+
+    Raises ``ConfigurationError`` for what cannot be listened to.
+    """
+    try:
+        url = sa.make_url(listen_url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise ConfigurationError("session.cache.listen_url is no URL") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ConfigurationError("session.cache.listen_url is no postgresql:// URL")
+    pooler = url.query.get("pooler")
+    if pooler not in (None, "session"):
+        raise ConfigurationError("session.cache.listen_url: notifications do not pass this pooler")
+    url = url.difference_update_query(["pooler"]).set(drivername="postgresql")
+    return url.render_as_string(hide_password=False), pooler is not None

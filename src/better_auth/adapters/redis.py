@@ -237,7 +237,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
                 raise
         self._store.open()
         if self._feed is not None:
-            self._feed.start()
+            self._feed.listen()
         self._is_open = True
 
     async def close(self) -> None:

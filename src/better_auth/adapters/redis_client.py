@@ -18,6 +18,7 @@ from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingE
 try:
     from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
     from redis.asyncio.cluster import ClusterNode
+    from redis.asyncio.connection import Connection, parse_url
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
@@ -88,6 +89,8 @@ class Address:
         parts = urlsplit(url)
         plain, _, kind = parts.scheme.partition("+")
         if parts.scheme in ("redis", "rediss", "unix"):
+            if not _is_understood(url):
+                raise wrong
             return cls(url, "server")
         if plain not in ("redis", "rediss") or kind not in ("sentinel", "cluster"):
             raise wrong
@@ -112,6 +115,18 @@ class Address:
             options["ssl"] = True
         sentinel_password = options.pop("sentinel_password", None)
         return cls(url, kind, named, service, tuple(options.items()), sentinel_password)
+
+
+def _is_understood(url: str) -> bool:
+    """Whether redis-py would take all of ``url``; it finds out when it connects, or never."""
+    path = urlsplit(url).path.strip("/")
+    try:
+        options: dict[str, Any] = {**parse_url(url)}
+        kind = options.pop("connection_class", Connection)
+        kind(**{name: options[name] for name in options.keys() - {"max_connections", "timeout"}})
+    except (ValueError, TypeError):
+        return False
+    return url.startswith("unix:") or not path or path.isdecimal()
 
 
 def _host_and_port(text: str, default: int) -> tuple[str, int]:

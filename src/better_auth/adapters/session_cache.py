@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from better_auth.models import Found
@@ -21,6 +22,13 @@ from better_auth.models import Found
 Kind = Literal["key", "session", "user"]
 Name = tuple[Kind, str]
 """What changed: a session by its token key or its id, or a user by its id."""
+
+now: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
+)
+"""Seconds that never go back and, where the system tells, go on while it is suspended."""
 
 _OVERHEAD = 2700
 """Bytes of an entry besides its values: records, their dictionaries, who holds it, what they are
@@ -55,7 +63,7 @@ class SessionCache:
         max_entries: int,
         max_bytes: int,
         max_staleness: float,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = now,
     ) -> None:
         """``max_staleness`` in seconds; ``now`` answers seconds that never go back."""
         self.max_staleness = max_staleness

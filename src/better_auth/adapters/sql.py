@@ -157,7 +157,7 @@ class SqlDatabaseAdapter(SqlVerbs):
         if self._shortcut is not None:
             self._remember_reads(self._shortcut)
         if self._feed is not None:
-            self._feed.start()
+            self._feed.start(self._sessions.table, self._users.table)
         self._is_open = True
 
     def _remember_reads(self, shortcut: Shortcut) -> None:

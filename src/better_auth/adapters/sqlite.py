@@ -18,10 +18,11 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from better_auth.adapters.backend import DatabaseBusy, Row, Shortcut
+from better_auth.adapters.engines import make_engine
 from better_auth.adapters.one_hop import OneHopConnection, connect
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.adapters.wal_index import wal_index_reader
@@ -64,7 +65,7 @@ class SqliteBackend:
         self._anchor = sqlite3.connect(self._uri, uri=True) if self._in_memory else None
 
     def _engine(self, connections: int, **options: Any) -> AsyncEngine:
-        engine = create_async_engine(
+        engine = make_engine(
             sa.URL.create(
                 "sqlite+aiosqlite", database=self._file, query={**self._query, "uri": "true"}
             ),
@@ -74,7 +75,6 @@ class SqliteBackend:
                 "async_creator_fn": connect,
             },
             poolclass=AsyncAdaptedQueuePool,
-            hide_parameters=True,  # an error's text reaches the log
             pool_size=connections,
             max_overflow=0,
             pool_timeout=2 * BUSY_TIMEOUT,

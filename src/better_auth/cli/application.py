@@ -87,6 +87,7 @@ def imported(name: str) -> BetterAuth[Any]:
 def standalone() -> BetterAuth[Any]:
     """The application of those who bring none: every plugin, configured by the environment.
 
+    It is traced and measured where OpenTelemetry's SDK has been set up before it.
     In development it makes its own secret and, on plain http, a cookie without Secure; in
     production both must be said.
     """
@@ -112,6 +113,10 @@ def standalone() -> BetterAuth[Any]:
     ]
     if given.mail.url is not None:
         plugins.append(EmailVerificationPlugin())
+    if "opentelemetry.sdk" in sys.modules:  # as `opentelemetry-instrument` has it
+        from better_auth.plugins import TelemetryPlugin  # an optional extra
+
+        plugins.append(TelemetryPlugin())
     if any(name.startswith("OAUTH_") for name in os.environ):
         from better_auth.plugins.oauth import OAuthPlugin, providers_from_env  # an optional extra
 

@@ -1,0 +1,114 @@
+"""Sessions in memory are not believed where the database does not tell what changes, whatever it
+was that silenced it; and are again by themselves once it tells."""
+
+from collections.abc import Callable
+
+import pytest
+
+from better_auth import ConfigurationError
+from tests import databases
+from tests.conftest import Site
+from tests.contract.test_cache import CACHED, answers, cache_of, cached, in_psql, remembered, until
+from tests.servers import pgbouncer, postgres_server
+from tests.support import make_auth
+
+DATABASES = [kind for kind in databases.kinds() if kind == "postgresql"]
+MakeSite = Callable[..., Site]
+
+__all__ = ["cached"]
+
+SILENCED = {
+    "a trigger dropped": ["DROP TRIGGER better_auth_session_delete ON session"],
+    "the function dropped": ["DROP FUNCTION better_auth_changed() CASCADE"],
+    "triggers disabled": ["ALTER TABLE session DISABLE TRIGGER USER"],
+    "another table": [
+        "ALTER TABLE session RENAME TO session_whole",
+        "DROP INDEX uq_session_token_key, ix_session_user_id, ix_session_expires_at",
+        "CREATE TABLE session (LIKE session_whole INCLUDING DEFAULTS)",
+        "INSERT INTO session SELECT * FROM session_whole",
+    ],
+}
+
+
+@pytest.mark.parametrize("statements", SILENCED.values(), ids=SILENCED.keys())
+def test_triggers_taken_away(cached: Site, statements: list[str]) -> None:
+    """While the application runs: what another program then revokes is refused within the
+    promise. A migration brings the triggers back, and memory is in use again."""
+    token = remembered(cached)
+    in_psql(cached, *statements, "DELETE FROM session")
+    assert until(lambda: answers(cached, token) == 401) < 1.0
+    until(lambda: not cache_of(cached.auth).is_current)
+    made = cached.run(cached.auth.database.migrate())
+    assert any("TRIGGER" in statement for statement in made)
+    assert cached.run(cached.auth.database.migrate()) == []
+    until(lambda: cache_of(cached.auth).is_current)
+
+
+def test_changes_replayed_from_elsewhere(cached: Site) -> None:
+    """By a program that has the triggers of others not fire; ours do."""
+    token = remembered(cached)
+    in_psql(cached, "SET session_replication_role = replica", "DELETE FROM session")
+    assert until(lambda: answers(cached, token) == 401) < 1.0
+
+
+@pytest.mark.parametrize("name", ["ada lovelace", "ä" * 60])
+def test_ids_of_other_programs(cached: Site, name: str) -> None:
+    """With a space in them, or so long that all do not fit into one notification: the change is
+    made and counts."""
+    token = remembered(cached)
+    in_psql(
+        cached,
+        "ALTER TABLE session DROP CONSTRAINT session_user_id_fkey",
+        f"INSERT INTO session SELECT '{name}' || n, user_id, expires_at, created_at, updated_at, "
+        "ip_address, user_agent, token_key || n, sealed_token, remember, ends_at, authenticated_at "
+        "FROM session, generate_series(1, 300) AS n",
+        f"UPDATE session SET id = '{name}' WHERE id NOT LIKE '{name}%'",
+    )
+    until(lambda: cached.run(cached.auth.sessions.resolve(token)).session.id == name)
+    in_psql(cached, "DELETE FROM session")
+    assert until(lambda: answers(cached, token) == 401) < 1.0
+
+
+def test_listening_where_nothing_is_told(site_with: MakeSite) -> None:
+    """A ``listen_url`` that leads elsewhere, where beats arrive and changes do not."""
+    kind = "postgresql"
+    with databases.new_database(kind) as here, databases.new_database(kind) as there:
+        cache = {"enabled": True, "max_staleness": 0.2, "listen_url": there}
+        other = make_auth(database=there, **CACHED)
+        site = site_with(database=here, session={"cache": cache})
+        site.run(other.database.migrate())
+        token = site.session(site.user()).token
+        for _ in range(50):
+            assert answers(site, token) == 200
+            assert not cache_of(site.auth).is_current
+        in_psql(site, "DELETE FROM session")
+        assert answers(site, token) == 401
+        site.run(other.database.close())
+        site.run(site.auth.stop())
+
+
+def test_listening_through_a_pooler(site_with: MakeSite) -> None:
+    """Which forgets who listens."""
+    with postgres_server() as server, pgbouncer(server, 2) as pooler:
+        cache = {"enabled": True, "listen_url": pooler}
+        site = site_with(database=server.url, session={"cache": cache})
+        token = site.session(site.user()).token
+        for _ in range(20):
+            assert answers(site, token) == 200
+            assert not cache_of(site.auth).is_current
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://host/name",
+        "nothing",
+        "postgresql://host:x/name",
+        "postgresql://h?pooler=transaction",
+    ],
+)
+def test_wrong_listen_urls(url: str) -> None:
+    """Refused at start, by the setting's name and without the URL's password."""
+    with pytest.raises(ConfigurationError, match=r"session\.cache\.listen_url"):
+        settings = {"cache": {"enabled": True, "listen_url": url}}
+        make_auth(database="postgresql://host/name", session=settings)
