@@ -1,11 +1,14 @@
 """What databases reached over a network have in common: bounded pools, statements with a limit."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from better_auth.adapters.backend import Direct
 
 
 class NetworkBackend:
@@ -68,6 +71,10 @@ class NetworkBackend:
 
     def shortcut(self) -> None:
         """Nothing here answers without a round trip."""
+
+    def direct(self, on_wait: Callable[[str, float], None]) -> Direct | None:
+        """The engine's way is the driver's."""
+        return None
 
     async def close(self) -> None:
         """Release every connection."""

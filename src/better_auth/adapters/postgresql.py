@@ -1,7 +1,8 @@
 """PostgreSQL, by asyncpg.
 
-Everything goes through SQLAlchemy but the hot read: that is one prepared statement on connections
-kept for it (``lanes.py``), free of a pool's reset.
+The hot read is one prepared statement on connections kept for it (``lanes.py``), free of a pool's
+reset. Verbs by themselves run straight on the pools' connections (``postgresql_direct.py``), all
+else through SQLAlchemy.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from better_auth.adapters.backend import AsyncHotRead, Row
+from better_auth.adapters.backend import AsyncHotRead, Direct, Row
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.adapters.network import NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
@@ -23,6 +24,7 @@ from better_auth.errors import ConfigurationError, MissingExtra
 try:
     import asyncpg
 
+    from better_auth.adapters.postgresql_direct import PostgresDirect
     from better_auth.adapters.postgresql_feed import PostgresFeed
     from better_auth.adapters.postgresql_pooler import (
         KEPT_NOWHERE,
@@ -109,6 +111,12 @@ class PostgresBackend(NetworkBackend):
         async with engine.begin() as connection:
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             yield connection
+
+    def direct(self, on_wait: Callable[[str, float], None]) -> Direct | None:
+        """None behind a pooler, which keeps no statement."""
+        if self._is_pooled:
+            return None
+        return PostgresDirect(self.reading, self.writing, on_wait)
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead:
         keys = sa.bindparam("keys", type_=ARRAY(sa.String))

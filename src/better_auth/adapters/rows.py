@@ -15,6 +15,7 @@ from better_auth.adapters.layout import Layout
 from better_auth.adapters.prepared import Prepared, insertion, lookup
 from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, stored_fields
 from better_auth.adapters.session_cache import Kind, Name
+from better_auth.adapters.statements import Statements
 from better_auth.errors import ConfigurationError
 from better_auth.models import Record
 
@@ -51,6 +52,7 @@ class TableOf:
         self._make = self._validated if self._has_rich_fields() else model.trusted
         self._dialect = dialect
         self._instead = missing_values(model, layout)
+        self.statements = Statements(table, self.where, dialect)
         self._lookups: dict[tuple[str, ...], Prepared | None] = {}
         self.read = self.raw_reader(0)
         """A row as the driver gives it, of this table's columns, as a record."""
@@ -123,7 +125,7 @@ class TableOf:
 
     def row(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Column values for an insert or update; what is not stored is left out."""
-        return {name: _encode(values[name]) for name in self.names if name in values}
+        return {name: encode(values[name]) for name in self.names if name in values}
 
     def where(self, conditions: Mapping[str, Any]) -> list[Any]:
         """SQL expressions for keyword conditions. An unknown field is a ``KeyError``."""
@@ -131,9 +133,9 @@ class TableOf:
         for name, value in conditions.items():
             column = self._comparable(name)
             if isinstance(value, Condition):
-                clauses.append(_COMPARISONS[value.operator](column, _encode(value.value)))
+                clauses.append(_COMPARISONS[value.operator](column, encode(value.value)))
             else:
-                clauses.append(column == _encode(value))
+                clauses.append(column == encode(value))
         return clauses
 
     def _comparable(self, name: str) -> Any:
@@ -142,7 +144,7 @@ class TableOf:
         if name not in self._instead:
             return column
         instead = self._instead[name]
-        other = self.table.c.created_at if instead is CREATED_AT else _encode(instead)
+        other = self.table.c.created_at if instead is CREATED_AT else encode(instead)
         return sa.func.coalesce(column, other, type_=column.type)
 
 
@@ -173,13 +175,14 @@ def missing_values(model: type[Record], layout: Layout) -> dict[str, Any]:
     return found
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """A field's value as its column takes it."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, list):
-        return [_encode(item) for item in value]
+        return [encode(item) for item in value]
     return value
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Row, Shortcut
 from better_auth.adapters.base import Verbs, gt
+from better_auth.adapters.direct import DirectVerbs
 from better_auth.adapters.failures import raise_translated, translated_errors
 from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
 from better_auth.adapters.kinds import make_backend
@@ -24,13 +25,13 @@ from better_auth.adapters.prepared import Prepared
 from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
-from better_auth.adapters.verbs import SqlVerbs, TransactionVerbs
+from better_auth.adapters.verbs import TransactionVerbs
 from better_auth.models import Found, Record, Session, User
 
 R = TypeVar("R", bound=Record)
 
 
-class SqlDatabaseAdapter(SqlVerbs):
+class SqlDatabaseAdapter(DirectVerbs):
     """A database named by a URL.
 
     ``sqlite:///relative.db``, ``sqlite:////absolute/path.db``, ``sqlite://`` (in memory),
@@ -153,6 +154,7 @@ class SqlDatabaseAdapter(SqlVerbs):
             await connection.execute(sa.select(1))
         read, key = self._session_with_user, self._sessions.table.c.token_key
         self._hot_read = self._backend.hot_read(read, key)
+        self._direct = self._backend.direct(lambda pool, seconds: self.on_wait(pool, seconds))
         self._shortcut = self._backend.shortcut()
         if self._shortcut is not None:
             self._remember_reads(self._shortcut)
@@ -188,7 +190,8 @@ class SqlDatabaseAdapter(SqlVerbs):
 
     async def close(self) -> None:
         self._is_open = False
-        self._hot_reads = self._hot_read = self._listings = self._shortcut = None
+        self._hot_reads = self._hot_read = self._listings = None
+        self._shortcut = self._direct = None
         if self._feed is not None:
             await self._feed.stop()
         await self._backend.close()
