@@ -5,6 +5,7 @@ reset. Verbs by themselves run straight on the pools' connections (``postgresql_
 else through SQLAlchemy.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -91,6 +92,14 @@ class PostgresBackend(NetworkBackend):
             self._is_checked = True
         return connection
 
+    async def _hot_connection(self) -> Any:
+        """The same as SQLAlchemy has it: JSON is read."""
+        connection = await self.connection()
+        await connection.set_type_codec(
+            "json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
+        return connection
+
     async def _connected(self, **options: Any) -> Any:
         if self._is_pooled:
             options.update(connection_class=PooledConnection, statement_cache_size=0)
@@ -125,7 +134,7 @@ class PostgresBackend(NetworkBackend):
         one_sql, many_sql = (str(sql.compile(dialect=self.reading.dialect)) for sql in (one, many))
         lane = _PooledLane if self._is_pooled else _Lane
         self._hot = HotReader(
-            [lane(self.connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)]
+            [lane(self._hot_connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)]
         )
         return self._hot.read
 

@@ -8,7 +8,8 @@ was sent has arrived as well.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from better_auth.adapters.schema import shortened
-from better_auth.adapters.session_cache import Name, SessionCache
+from better_auth.adapters.session_cache import Kind, SessionCache
 
 logger = logging.getLogger("better_auth.database")
 
@@ -31,60 +32,97 @@ _CHANNEL = "'better_auth_' || left(md5({schema}), 16)"
 _IN_ONE_NOTIFICATION = 100
 """Ids of at most 65 bytes; a notification may hold 8000."""
 
-
-def _function_of(id_column: str) -> str:
-    """The name of the trigger function for tables whose ids are in this column."""
-    return "better_auth_changed" if id_column == "id" else f"better_auth_changed_{id_column}"
+_ALL = "*"
+"""Told when anything may have changed."""
 
 
-def _function_statement(id_column: str) -> str:
-    """What makes it."""
-    return f"""\
-CREATE OR REPLACE FUNCTION "{_function_of(id_column)}"() RETURNS trigger LANGUAGE plpgsql AS $$
+_KINDS: dict[str, Kind] = {"s": "session", "u": "user", "l": "listing"}
+
+_FUNCTION = """
 DECLARE
-    channel text := {_CHANNEL.format(schema="TG_TABLE_SCHEMA")};
+    channel text := {channel};
     names text;
 BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        PERFORM pg_notify(channel, '*');
-        RETURN NULL;
-    END IF;
     FOR names IN
-        SELECT string_agg(TG_ARGV[0] || id, ' ')
-        FROM (SELECT "{id_column}" AS id,
-                     (row_number() OVER () - 1) / {_IN_ONE_NOTIFICATION} AS part
-              FROM old_rows) AS numbered
+        SELECT string_agg(name, ' ')
+        FROM (SELECT name, (row_number() OVER () - 1) / {number} AS part
+              FROM ({changed}) AS changed (name)) AS numbered
         GROUP BY part
     LOOP
         PERFORM pg_notify(channel, names);
     END LOOP;
     RETURN NULL;
-END $$"""  # noqa: S608  (names that were checked)
+END """
+"""Tells the names of what one statement changed, some at a time."""
+
+_OLD = "OLD TABLE AS old_rows"
+_NEW = "NEW TABLE AS new_rows"
 
 
-_KINDS = {"s": "session", "u": "user"}
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    """What tells of one operation on one table."""
+
+    table: str
+    operation: str
+    rows: str
+    """Which rows it is given."""
+    changed: str
+    """A query of the names it tells, each with the letter of its kind first."""
+
+    @property
+    def name(self) -> str:
+        """Of the trigger and of its function."""
+        return shortened(f"better_auth_{self.table}_{self.operation}")
+
+    @property
+    def source(self) -> str:
+        """The function's body, by which its versions are told apart."""
+        return _FUNCTION.format(
+            channel=_CHANNEL.format(schema="TG_TABLE_SCHEMA"),
+            number=_IN_ONE_NOTIFICATION,
+            changed=self.changed,
+        )
+
+    def statements(self, *, replaces: bool) -> list[str]:
+        """What makes it, in the place of an older one or anew."""
+        drop = f'DROP TRIGGER "{self.name}" ON "{self.table}"'
+        referencing = f"REFERENCING {self.rows} " if self.rows else ""
+        return [
+            f'CREATE OR REPLACE FUNCTION "{self.name}"() RETURNS trigger LANGUAGE plpgsql '
+            f"AS $${self.source}$$",
+            *([drop] if replaces else []),
+            f'CREATE TRIGGER "{self.name}" AFTER {self.operation.upper()} ON "{self.table}" '
+            f'{referencing}FOR EACH STATEMENT EXECUTE FUNCTION "{self.name}"()',
+        ]
 
 
-def trigger_statements(sessions: sa.Table, users: sa.Table) -> dict[str, str]:
-    """The triggers by name, each as the statement that makes it."""
-    made = {}
-    for table, letter in ((sessions, "s"), (users, "u")):
-        function = _function_of(table.c.id.name)
-        for operation, rows in (
-            ("update", "REFERENCING OLD TABLE AS old_rows "),
-            ("delete", "REFERENCING OLD TABLE AS old_rows "),
-            ("truncate", ""),
-        ):
-            name = shortened(f"better_auth_{table.name}_{operation}")
-            made[name] = (
-                f'CREATE TRIGGER "{name}" AFTER {operation.upper()} ON "{table.name}" {rows}'
-                f"FOR EACH STATEMENT EXECUTE FUNCTION \"{function}\"('{letter}')"
-            )
-    return made
+def _triggers(sessions: sa.Table, users: sa.Table) -> Iterator[_Trigger]:
+    """Every session that changes is named, and who gains one; every user that changes."""
+    session, owner, user = (
+        column.name for column in (sessions.c.id, sessions.c.user_id, users.c.id)
+    )
+    changed_session = f"SELECT 's' || \"{session}\" FROM old_rows"  # noqa: S608
+    changed_user = f"SELECT 'u' || \"{user}\" FROM old_rows"  # noqa: S608
+    gained = f"SELECT 'l' || \"{owner}\" FROM new_rows"  # noqa: S608
+    had = gained.replace("new_rows", "old_rows")
+    yield _Trigger(sessions.name, "insert", _NEW, gained)
+    yield _Trigger(
+        sessions.name,
+        "update",
+        f"{_OLD} {_NEW}",
+        f"{changed_session} UNION ALL ({gained} EXCEPT {had})",
+    )
+    yield _Trigger(sessions.name, "delete", _OLD, changed_session)
+    yield _Trigger(users.name, "update", _OLD, changed_user)
+    yield _Trigger(users.name, "delete", _OLD, changed_user)
+    for table in (sessions, users):
+        yield _Trigger(table.name, "truncate", "", f"SELECT '{_ALL}'")
 
 
 _PRESENT = sa.text(
-    "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "SELECT tgname, prosrc FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
 )
 
@@ -113,12 +151,14 @@ class PostgresFeed:
     async def missing(
         self, connection: AsyncConnection, sessions: sa.Table, users: sa.Table
     ) -> list[str]:
-        """The functions and the triggers that are not there yet."""
-        present = set((await connection.execute(_PRESENT)).scalars())
-        triggers = trigger_statements(sessions, users)
-        missing = [sql for name, sql in triggers.items() if name not in present]
-        columns = sorted({sessions.c.id.name, users.c.id.name})
-        return [*map(_function_statement, columns), *missing] if missing else []
+        """What makes the triggers that are not there yet, or tell less than these."""
+        present = dict((await connection.execute(_PRESENT)).tuples().all())
+        return [
+            statement
+            for trigger in _triggers(sessions, users)
+            if present.get(trigger.name) != trigger.source
+            for statement in trigger.statements(replaces=trigger.name in present)
+        ]
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -173,11 +213,10 @@ class PostgresFeed:
         raise asyncpg.InterfaceError("the listening connection was closed")
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
-        if payload == "*":
+        if payload == _ALL:
             self._cache.clear()
         else:
-            names: list[Name] = [(_KINDS[name[0]], name[1:]) for name in payload.split(" ")]  # type: ignore[misc]
-            self._cache.forget(names)
+            self._cache.forget([(_KINDS[name[0]], name[1:]) for name in payload.split(" ")])
         self._on_change()
 
     def _beaten(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:

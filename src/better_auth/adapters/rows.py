@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from better_auth.adapters.backend import Row
 from better_auth.adapters.base import Condition
+from better_auth.adapters.conditions import values_of
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.prepared import Prepared, insertion, lookup
 from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, stored_fields
@@ -187,14 +188,19 @@ def encode(value: Any) -> Any:
 
 
 def names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:
-    """The rows that ``where`` can have met; None: any."""
-    fields: dict[str, Kind] = {"id": kind}
-    if kind == "session":
-        fields |= {"token_key": "key", "user_id": "user"}
-    for name, kind in fields.items():
-        value = where.get(name)
-        if isinstance(value, str):
-            return [(kind, value)]
-        if isinstance(value, Condition) and value.operator == "in":
-            return [(kind, one) for one in value.value]
-    return None
+    """The rows, of sessions or of users, that ``where`` can have met; None: any."""
+    ids, keys, owners = (
+        values_of(where[name]) if name in where else None for name in ("id", "token_key", "user_id")
+    )
+    if kind == "user":
+        return None if ids is None else [("user", one) for one in ids]
+    listings: list[Name] = [("listing", one) for one in owners or ()]
+    if ids is not None:
+        return [*(("session", one) for one in ids), *listings]
+    if owners is None:
+        return None
+    return (
+        [("user", one) for one in owners]
+        if keys is None
+        else [*(("key", one) for one in keys), *listings]
+    )

@@ -29,6 +29,7 @@ from better_auth.adapters.verbs import TransactionVerbs
 from better_auth.models import Found, Record, Session, User
 
 R = TypeVar("R", bound=Record)
+_NEWEST_FIRST = ("-created_at", "-id")
 
 
 class SqlDatabaseAdapter(DirectVerbs):
@@ -264,9 +265,24 @@ class SqlDatabaseAdapter(DirectVerbs):
                 return [session for session in found if session.expires_at > now]
             except (DatabaseBusy, sqlite3.Error):
                 pass  # as above
-        return await self.find(
-            Session, user_id=user_id, expires_at=gt(now), order_by=("-created_at", "-id")
-        )
+        if self._cache is None or not self._sessions.is_immutable:
+            live: dict[str, Any] = {"user_id": user_id, "expires_at": gt(now)}
+            return await self.find(Session, order_by=_NEWEST_FIRST, **live)
+        listed = self._cache.listing(user_id)
+        if listed is None:
+            listed = await self._read_listing(self._cache, user_id)
+        return [session for session in listed if session.expires_at > now]
+
+    async def _read_listing(self, cache: SessionCache, user_id: str) -> list[Session]:
+        """All sessions of a user, expired ones too: which those are is for the clock to say."""
+        reading = cache.reading()
+        try:
+            found = await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id)
+        except BaseException:
+            cache.drop(reading)
+            raise
+        cache.store_listing(reading, user_id, found)
+        return found
 
     async def find_one(self, model: type[R], **where: Any) -> R | None:
         table = self.tables[model.table_name]
