@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from better_auth.adapters.backend import Direct
@@ -21,10 +20,11 @@ class NetworkBackend:
         *,
         pool_size: int,
         patience: float,
-        isolation_level: IsolationLevel | None = None,
         reads_in_transactions: bool = False,
+        begins_by_statement: bool = False,
     ) -> None:
-        """``isolation_level`` is that of transactions; None: as the server has it."""
+        """``begins_by_statement``: the driver cannot begin a transaction but by a statement for
+        it, and otherwise every statement is committed by itself."""
         self.patience: float | None = patience
 
         def engine(**options: Any) -> AsyncEngine:
@@ -42,11 +42,10 @@ class NetworkBackend:
             sa.event.listen(made.sync_engine, "checkout", self._pass_over_ended)
             return made
 
-        level = {"isolation_level": isolation_level} if isolation_level else {}
         # Statements by themselves need no transaction, and so no BEGIN, COMMIT or ROLLBACK.
         alone: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-        self.reading = engine(**(level if reads_in_transactions else alone))
-        self.writing = engine(**level)
+        self.reading = engine(**({} if reads_in_transactions else alone))
+        self.writing = engine(**(alone if begins_by_statement else {}))
 
     def _pass_over_ended(self, connection: Any, *_arguments: object) -> None:
         """Has the pool open another instead of a connection that the server has ended, which its

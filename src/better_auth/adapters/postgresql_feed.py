@@ -152,7 +152,7 @@ class PostgresFeed:
         self, connection: AsyncConnection, sessions: sa.Table, users: sa.Table
     ) -> list[str]:
         """What makes the triggers that are not there yet, or tell less than these."""
-        present = dict((await connection.execute(_PRESENT)).tuples().all())
+        present = {row.tgname: row.prosrc for row in await connection.execute(_PRESENT)}
         return [
             statement
             for trigger in _triggers(sessions, users)
