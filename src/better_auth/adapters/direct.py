@@ -4,8 +4,8 @@ of the kind that comes again and again; everything else goes through SQLAlchemy.
 
 from typing import Any
 
-from better_auth.adapters.backend import Direct
-from better_auth.adapters.prepared import parameter, plain
+from better_auth.adapters.backend import Direct, Row
+from better_auth.adapters.prepared import Plain, parameter, plain
 from better_auth.adapters.rows import TableOf
 from better_auth.adapters.verbs import Order, SqlVerbs, Values, Where
 
@@ -26,12 +26,23 @@ class DirectVerbs(SqlVerbs):
         conditions = plain(where)
         if self._direct is None or conditions is None:
             return await super()._find(table, where, order, limit, offset)
+        rows = await self._rows(self._direct, table, conditions, order, limit, offset)
+        return [table.read(row) for row in rows]
+
+    async def _rows(
+        self,
+        direct: Direct,
+        table: TableOf,
+        conditions: Plain,
+        order: Order,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[Row]:
         statement = table.statements.find(
             conditions.shape, order, limit is not None, offset is not None
         )
         values = {**conditions.values, "limit": limit, "offset": offset}
-        rows = await self._direct.read(statement.sql, statement.parameters(values))
-        return [table.read(row) for row in rows]
+        return await direct.read(statement.sql, statement.parameters(values))
 
     async def _count(self, table: TableOf, where: Where) -> int:
         conditions = plain(where)

@@ -17,11 +17,11 @@ from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Row, 
 from better_auth.adapters.base import Verbs, gt
 from better_auth.adapters.direct import DirectVerbs
 from better_auth.adapters.failures import raise_translated, translated_errors
-from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
+from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads, KnownRows
 from better_auth.adapters.kinds import make_backend
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
-from better_auth.adapters.prepared import Prepared
+from better_auth.adapters.prepared import Prepared, plain
 from better_auth.adapters.rows import TableOf, names_in
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
@@ -88,6 +88,7 @@ class SqlDatabaseAdapter(DirectVerbs):
             .join(users, users.c.id == sessions.c.user_id)
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
         )
+        self._known = KnownRows[Session](self._sessions.read, self._sessions.names.index("id"))
         split = len(self._sessions.names)
         session, user = self._sessions.read, self._users.raw_reader(split)
         self._pair: Callable[[Row], Found] = lambda row: Found(session(row), user(row))
@@ -265,16 +266,19 @@ class SqlDatabaseAdapter(DirectVerbs):
                 return [session for session in found if session.expires_at > now]
             except (DatabaseBusy, sqlite3.Error):
                 pass  # as above
-        if self._cache is None or not self._sessions.is_immutable:
-            live: dict[str, Any] = {"user_id": user_id, "expires_at": gt(now)}
-            return await self.find(Session, order_by=_NEWEST_FIRST, **live)
+        if not self._sessions.is_immutable:
+            return await self.find(
+                Session, order_by=_NEWEST_FIRST, user_id=user_id, expires_at=gt(now)
+            )
+        if self._cache is None:
+            return await self._known_sessions(user_id=user_id, expires_at=gt(now))
         listed = self._cache.listing(user_id)
         if listed is None:
-            listed = await self._read_listing(self._cache, user_id)
+            listed = await self._all_sessions(self._cache, user_id)
         return [session for session in listed if session.expires_at > now]
 
-    async def _read_listing(self, cache: SessionCache, user_id: str) -> list[Session]:
-        """All sessions of a user, expired ones too: which those are is for the clock to say."""
+    async def _all_sessions(self, cache: SessionCache, user_id: str) -> list[Session]:
+        """A user's sessions, expired ones too: which those are is for the clock to say."""
         reading = cache.reading()
         try:
             found = await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id)
@@ -283,6 +287,15 @@ class SqlDatabaseAdapter(DirectVerbs):
             raise
         cache.store_listing(reading, user_id, found)
         return found
+
+    async def _known_sessions(self, **where: Any) -> list[Session]:
+        """Sessions as they are now, those that were read before the same records as then."""
+        conditions = plain(where)
+        if self._direct is None or conditions is None:
+            return await self.find(Session, order_by=_NEWEST_FIRST, **where)
+        async with translated_errors(self._backend):
+            rows = await self._rows(self._direct, self._sessions, conditions, _NEWEST_FIRST)
+        return [self._known.record(row) for row in rows]
 
     async def find_one(self, model: type[R], **where: Any) -> R | None:
         table = self.tables[model.table_name]
