@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from better_auth.adapters import SessionCache
+from better_auth.adapters import SessionCache, in_, le
+from better_auth.adapters.rows import names_in
 from better_auth.models import Found, Session, User
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -214,3 +215,19 @@ def test_nothing_listed_is_kept_unproven(cache: SessionCache) -> None:
     keep_listing(cache, 1)
     cache.proven(cache.now())
     assert cache.listing("u1") is None
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        (found(1).session.__dict__, [("session", "s1"), ("listing", "u1")]),
+        ({"id": in_(["s1", "s2"])}, [("session", "s1"), ("session", "s2")]),
+        ({"user_id": "u1", "expires_at": le(NOW)}, [("user", "u1")]),
+        ({"user_id": "u1", "token_key": in_(["k1"])}, [("key", "k1"), ("listing", "u1")]),
+        ({"token_key": "k1"}, None),
+        ({"expires_at": le(NOW)}, None),
+    ],
+)
+def test_what_a_change_is_called(where: dict[str, object], names: list[object] | None) -> None:
+    """What may have changed, with whose listing shows it; None where it could be anything."""
+    assert names_in(where, "session") == names

@@ -82,6 +82,9 @@ class KnownRows(Generic[T]):
         self._id_at = id_at
         self._known: dict[str, tuple[Row, T]] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def record(self, row: Row) -> T:
         """The record of ``row``."""
         row_id = row[self._id_at]
