@@ -18,7 +18,7 @@ from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, 
 from better_auth.adapters.session_cache import Kind, Name
 from better_auth.adapters.statements import Statements
 from better_auth.errors import ConfigurationError
-from better_auth.models import Record
+from better_auth.models import Found, Record
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": lambda column, value: column == value,
@@ -51,7 +51,7 @@ class TableOf:
             if name not in self.names
         }
         self._make = self._validated if self._has_rich_fields() else model.trusted
-        self._dialect = dialect
+        self.dialect = dialect
         self._instead = missing_values(model, layout)
         self.statements = Statements(table, self.where, dialect)
         self._lookups: dict[tuple[str, ...], Prepared | None] = {}
@@ -93,8 +93,8 @@ class TableOf:
         names["instead"] = self._instead
         values: dict[str, str] = {}
         for index, name in enumerate(self.names):
-            column_type = self.table.c[name].type.dialect_impl(self._dialect)
-            process = column_type.result_processor(self._dialect, None)
+            column_type = self.table.c[name].type.dialect_impl(self.dialect)
+            process = column_type.result_processor(self.dialect, None)
             names[f"process_{index}"] = process
             value = f"row[{start + index}]"
             values[name] = f"process_{index}({value})" if process else value
@@ -110,7 +110,7 @@ class TableOf:
     @cached_property
     def insertion(self) -> Prepared:
         """Inserts a :meth:`row`."""
-        return insertion(self.table, self._dialect)
+        return insertion(self.table, self.dialect)
 
     def lookup(self, conditions: Mapping[str, Any]) -> Prepared | None:
         """Selects by plain values of these fields; None for other conditions, and where more rows
@@ -121,7 +121,7 @@ class TableOf:
         ):
             return None
         if names not in self._lookups:
-            self._lookups[names] = lookup(self.table, names, self._dialect)
+            self._lookups[names] = lookup(self.table, names, self.dialect)
         return self._lookups[names]
 
     def row(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +147,12 @@ class TableOf:
         instead = self._instead[name]
         other = self.table.c.created_at if instead is CREATED_AT else encode(instead)
         return sa.func.coalesce(column, other, type_=column.type)
+
+
+def pair_reader(sessions: TableOf, users: TableOf) -> Callable[[Row], Found]:
+    """A function from a row of both tables' columns, as the driver gives it, to what it is."""
+    session, user = sessions.read, users.raw_reader(len(sessions.names))
+    return lambda row: Found(session(row), user(row))
 
 
 CREATED_AT = object()

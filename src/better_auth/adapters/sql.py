@@ -13,18 +13,19 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Row, Shortcut
+from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Shortcut
 from better_auth.adapters.base import Verbs, gt
 from better_auth.adapters.direct import DirectVerbs
 from better_auth.adapters.failures import raise_translated, translated_errors
-from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads, KnownRows
+from better_auth.adapters.hot_reads import HotReads, KnownRows
 from better_auth.adapters.kinds import make_backend
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
-from better_auth.adapters.prepared import Prepared, plain
-from better_auth.adapters.rows import TableOf, names_in
+from better_auth.adapters.prepared import plain
+from better_auth.adapters.rows import TableOf, names_in, pair_reader
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
+from better_auth.adapters.sqlite_reads import remembered_reads
 from better_auth.adapters.verbs import TransactionVerbs
 from better_auth.models import Found, Record, Session, User
 
@@ -89,9 +90,7 @@ class SqlDatabaseAdapter(DirectVerbs):
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
         )
         self._known = KnownRows[Session](self._sessions.read, self._sessions.names.index("id"))
-        split = len(self._sessions.names)
-        session, user = self._sessions.read, self._users.raw_reader(split)
-        self._pair: Callable[[Row], Found] = lambda row: Found(session(row), user(row))
+        self._pair = pair_reader(self._sessions, self._users)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -159,36 +158,12 @@ class SqlDatabaseAdapter(DirectVerbs):
         self._direct = self._backend.direct(lambda pool, seconds: self.on_wait(pool, seconds))
         self._shortcut = self._backend.shortcut()
         if self._shortcut is not None:
-            self._remember_reads(self._shortcut)
+            self._hot_reads, self._listings = remembered_reads(
+                self._shortcut, self._sessions, self._users, self._session_with_user
+            )
         if self._feed is not None:
             self._feed.start()
         self._is_open = True
-
-    def _remember_reads(self, shortcut: Shortcut) -> None:
-        """Have what is asked at every request, and by every list of devices, go the short way."""
-        sessions, read = self._sessions, shortcut.read
-        dialect = self._backend.reading.dialect
-        by_key = Prepared(
-            self._session_with_user.where(sessions.table.c.token_key == sa.bindparam("key")),
-            dialect,
-        )
-        of_user = Prepared(
-            sa.select(sessions.table)
-            .where(sessions.table.c.user_id == sa.bindparam("key"))
-            .order_by(sessions.table.c.created_at.desc(), sessions.table.c.id.desc()),
-            dialect,
-        )
-
-        def pair(key: str) -> Found | None:
-            rows = read(by_key.sql, (key,))
-            return self._pair(rows[0]) if rows else None
-
-        def listing(key: str) -> list[Session]:
-            return [sessions.read(row) for row in read(of_user.sql, (key,))]
-
-        version = shortcut.version if sessions.is_immutable else None
-        self._listings = HotReads(listing, version, REMEMBERED_LISTINGS)
-        self._hot_reads = HotReads(pair, version if self._users.is_immutable else None)
 
     async def close(self) -> None:
         self._is_open = False
