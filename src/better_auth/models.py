@@ -144,7 +144,10 @@ class Session(Record):
 
 def impersonator(session: Session) -> str | None:
     """The id of the admin behind an impersonated session; None for everybody's own."""
-    return getattr(session, "impersonated_by", None)
+    by: str | None = session.__dict__.get(
+        "impersonated_by"
+    )  # a model's own way takes 20 times this
+    return by
 
 
 class Account(Record):

@@ -7,6 +7,7 @@ deployment accepts or shows the old state for longer than max_staleness."
 import asyncio
 import time
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -162,6 +163,129 @@ def test_the_listener_is_killed_while_sessions_are_revoked(cached: Site) -> None
     token = remembered_again(cached)
     hits = cache_of(cached.auth).statistics.hits
     until(lambda: answers(cached, token) == 200 and cache_of(cached.auth).statistics.hits > hits)
+
+
+def listed(site: Site, token: str) -> list[str]:
+    """The ids that a listing shows, newest first."""
+    answer = site.client().get("/list-sessions", headers=bearer(token))
+    return [one["id"] for one in answer.json()["sessions"]]
+
+
+def test_a_listing_needs_no_database(cached: Site) -> None:
+    """Once read, and until something changes."""
+    token = remembered(cached)
+    first = cached.client().get("/list-sessions", headers=bearer(token)).json()
+    statistics = cache_of(cached.auth).statistics
+    misses = statistics.misses
+    again = [cached.client().get("/list-sessions", headers=bearer(token)).json() for _ in range(3)]
+    assert again == [first] * 3
+    assert statistics.misses == misses
+    assert [one["token"] for one in first["sessions"]] == [token]
+
+
+def test_a_listing_in_this_process_is_right_at_once(cached: Site) -> None:
+    """With what is new, without what is revoked, changed as it was changed, before the answer."""
+    token = remembered(cached)
+    (own,) = listed(cached, token)
+    user = cached.run(cached.auth.users.find_by_email("ada@example.com"))
+    cached.clock.move(seconds=1)
+    new = cached.session(user)
+    assert listed(cached, token) == [new.id, own]
+    moved = cached.run(cached.auth.sessions.rotate(new))
+    answer = cached.client().get("/list-sessions", headers=bearer(token)).json()
+    assert answer["sessions"][0]["token"] == moved.token
+    cached.client().post("/revoke-session", json={"token": moved.token}, headers=bearer(token))
+    assert listed(cached, token) == [own]
+
+
+def test_a_listing_shows_what_others_change(
+    site_with: MakeSite, cached: Site, is_cached: bool
+) -> None:
+    """Sign-ins and revocations of this process, of another, and in ``psql``: every listing is
+    right within the promise, one that is not kept in memory at once."""
+    assert isinstance(cached.auth.database, SqlDatabaseAdapter)
+    other = site_with(database=cached.auth.database.url, **(CACHED if is_cached else {}))
+    if is_cached:
+        until(lambda: cache_of(other.auth).is_current)
+    mine, theirs = cached.user(), cached.user("bob@example.com")
+    token = cached.session(mine).token
+    there = set(listed(cached, token))
+    choose = Random(5).choice
+    worst = 0.0
+    for number in range(40):
+        listed(choose([cached, other]), token)  # what memory may hold
+        held = sorted(there - {cached.run(cached.auth.sessions.resolve(token)).session.id})
+        at = choose([cached, other])
+        match choose(["sign in", "revoke", "psql: new", "psql: gone", "psql: moved"]):
+            case "sign in":
+                there.add(at.session(mine).id)
+            case "revoke" if held:
+                at.client().post("/revoke-session", json={"id": held[0]}, headers=bearer(token))
+                there.remove(held[0])
+            case "psql: new":
+                columns = "user_id, expires_at, created_at, updated_at, remember, authenticated_at"
+                in_psql(
+                    cached,
+                    f"INSERT INTO session (id, token_key, {columns}) "
+                    f"SELECT 'new{number}', 'key{number}', {columns} FROM session "
+                    f"WHERE user_id = '{mine.id}' LIMIT 1",
+                )
+                there.add(f"new{number}")
+            case "psql: gone" if held:
+                in_psql(cached, f"DELETE FROM session WHERE id = '{held[-1]}'")
+                there.remove(held[-1])
+            case "psql: moved" if held:
+                in_psql(
+                    cached,
+                    f"UPDATE session SET user_id = '{theirs.id}' WHERE id = '{held[0]}'",
+                )
+                there.remove(held[0])
+            case _:
+                continue
+        for site in (cached, other):
+            took = until(lambda site=site: set(listed(site, token)) == there)  # type: ignore[misc]
+            worst = max(worst, took)
+            assert took < 1.0
+        if not is_cached:
+            assert set(listed(other, token)) == there
+    assert len(there) > 1
+    print(f"a listing was right after at most {worst * 1000:.1f} ms")
+
+
+def test_a_session_given_to_somebody_is_listed(cached: Site) -> None:
+    """A session moved in ``psql`` to a user whose listing is in memory."""
+    ada, bob = cached.user(), cached.user("bob@example.com")
+    token, given = cached.session(ada).token, cached.session(bob).id
+    assert given not in listed(cached, token)
+    in_psql(cached, f"UPDATE session SET user_id = '{ada.id}' WHERE id = '{given}'")
+    assert until(lambda: given in listed(cached, token)) < 1.0
+
+
+def test_triggers_of_before_are_replaced(cached: Site, site_with: MakeSite) -> None:
+    """Those that tell less, as an earlier version's told of no new session: the application says
+    that a migration is pending, makes it, and is right."""
+    database = cached.auth.database
+    assert isinstance(database, SqlDatabaseAdapter)
+    assert cached.run(database.pending_migration()) == []
+    in_psql(
+        cached,
+        "DROP TRIGGER better_auth_session_insert ON session",
+        "CREATE FUNCTION better_auth_changed() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RETURN NULL; END$$",
+        "DROP TRIGGER better_auth_session_delete ON session",
+        "CREATE TRIGGER better_auth_session_delete AFTER DELETE ON session "
+        "REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT "
+        "EXECUTE FUNCTION better_auth_changed('s')",
+    )
+    pending = cached.run(database.pending_migration())
+    made = [one.split('"')[1] for one in pending if one.startswith("CREATE TRIGGER")]
+    assert made == ["better_auth_session_insert", "better_auth_session_delete"]
+    assert cached.run(database.migrate()) == pending
+    assert cached.run(database.pending_migration()) == []
+    token = remembered(cached)
+    assert len(listed(cached, token)) == 1
+    in_psql(cached, "DELETE FROM session")
+    assert until(lambda: answers(cached, token) == 401) < 1.0
 
 
 def test_mysql_cannot_tell() -> None:

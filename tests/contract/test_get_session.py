@@ -6,7 +6,9 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import Field
 
+from better_auth import User
 from tests.conftest import Site
 from tests.support import bearer
 
@@ -21,6 +23,21 @@ SESSION_KEYS = {
     "userAgent",
 }
 USER_KEYS = {"id", "name", "email", "emailVerified", "image", "createdAt", "updatedAt"}
+
+
+class Reader(User):
+    """A user with a field that holds more than one value."""
+
+    shelves: dict[str, int] = Field(default_factory=dict)
+
+
+def test_a_field_of_several_values(site_with: Callable[..., Site]) -> None:
+    """An application's own field may be an object; the check reads it on every database."""
+    site = site_with(user_model=Reader)
+    token = site.session(site.user(fields={"shelves": {"novels": 3}})).token
+    for _ in range(2):
+        answer = site.client().get("/get-session", headers=bearer(token))
+        assert answer.json()["user"]["shelves"] == {"novels": 3}
 
 
 def test_the_body(site: Site) -> None:

@@ -6,6 +6,7 @@ should be in.
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from better_auth import BetterAuth, User
+from better_auth.adapters import SessionCache
 from tests import databases
 from tests.support import COOKIE, PASSWORD, SECRET, MovableClock, bearer, make_auth
 
@@ -54,6 +56,7 @@ class SessionsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
+        self.stack = ExitStack()
         self.clock = MovableClock()
         self.secrets = [SECRET]
         self.users: dict[str, User] = {}
@@ -64,6 +67,10 @@ class SessionsMachine(RuleBasedStateMachine):
         """Where sessions are kept, if not in the table."""
         return {}
 
+    def database(self) -> str:
+        """The database's URL."""
+        return "sqlite://"
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``."""
         return self.loop.run_until_complete(work)
@@ -73,6 +80,7 @@ class SessionsMachine(RuleBasedStateMachine):
         """A new application with nobody in it."""
         self.auth: BetterAuth[Any] = make_auth(
             clock=self.clock,
+            database=self.database(),
             session={
                 **self.options,
                 **self.storage(),
@@ -81,6 +89,13 @@ class SessionsMachine(RuleBasedStateMachine):
             },
         )
         self.run(self.auth.start())
+        if self.auth.database.cache is not None:
+            self.run(self.until_memory_counts(self.auth.database.cache))
+
+    async def until_memory_counts(self, cache: SessionCache) -> None:
+        """Return when what is in memory is believed."""
+        while not cache.is_current:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.005)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """One request, through the whole ASGI application."""
@@ -295,6 +310,7 @@ class SessionsMachine(RuleBasedStateMachine):
         if hasattr(self, "auth"):
             self.run(self.auth.stop())
         self.loop.close()
+        self.stack.close()
 
 
 class LimitedMachine(SessionsMachine):
@@ -315,6 +331,20 @@ class StillMachine(SessionsMachine):
 
     options = {"disable_refresh": True}
     refreshes = False
+
+
+class PostgresMachine(SessionsMachine):
+    """The default policy on PostgreSQL."""
+
+    def database(self) -> str:
+        return self.stack.enter_context(databases.new_database("postgresql"))
+
+
+class CachedMachine(PostgresMachine):
+    """With sessions and listings in memory, few enough that some must always go."""
+
+    def storage(self) -> dict[str, Any]:
+        return {"cache": {"enabled": True, "max_entries": 5}}
 
 
 class RedisMachine(LimitedMachine):
@@ -346,6 +376,11 @@ TestLimited = LimitedMachine.TestCase
 TestLimited.settings = COMMON
 TestStill = StillMachine.TestCase
 TestStill.settings = COMMON
+if databases.is_reachable("postgresql"):
+    TestPostgres = PostgresMachine.TestCase
+    TestPostgres.settings = settings(COMMON, max_examples=5)
+    TestCached = CachedMachine.TestCase
+    TestCached.settings = settings(COMMON, max_examples=8)
 if databases.is_reachable("redis"):
     TestRedis = RedisMachine.TestCase
     TestRedis.settings = settings(COMMON, max_examples=12)

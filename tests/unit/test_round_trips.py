@@ -17,8 +17,8 @@ EXPECTED = {
     # A transaction that is one statement needs no BEGIN, no COMMIT, and no question beforehand
     # whether the connection is still there.
     "postgresql": {"find": 1, "insert": 1, "update": 1, "delete": 1, "take": 1},
-    # Here a connection for transactions has no other way; taking locks, then deletes.
-    "mysql": {"find": 1, "insert": 2, "update": 2, "delete": 2, "take": 3},
+    # Here taking is a transaction that begins, locks, deletes and commits.
+    "mysql": {"find": 1, "insert": 1, "update": 1, "delete": 1, "take": 4},
 }
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from better_auth.adapters import SessionCache
+from better_auth.adapters import SessionCache, in_, le
+from better_auth.adapters.rows import names_in
 from better_auth.models import Found, Session, User
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -142,3 +143,111 @@ def test_a_suspended_machine_proves_nothing() -> None:
         pytest.skip("a clock of its own needs Linux, and root")
     done = subprocess.run([*later, sys.executable, "-c", SUSPENDED], timeout=30)
     assert done.returncode == 0
+
+
+def listed(*numbers: int, user: int = 1) -> list[Session]:
+    """A user's sessions, as a read finds them."""
+    return [found(number, user).session for number in numbers]
+
+
+def keep_listing(cache: SessionCache, *numbers: int, user: int = 1) -> None:
+    """Store a listing that a read found."""
+    cache.store_listing(cache.reading(), f"u{user}", listed(*numbers, user=user))
+
+
+def test_a_listing_is_believed_as_long(cache: SessionCache, seconds: Seconds) -> None:
+    """As sessions are, and counted as they are."""
+    keep_listing(cache, 1, 2)
+    assert cache.listing("u1") == listed(1, 2)
+    assert cache.get("u1") is None, "a user's id opens nothing"
+    seconds.now += 1.001
+    assert cache.listing("u1") is None
+    assert (cache.statistics.hits, cache.statistics.stood_aside) == (1, 1)
+
+
+@pytest.mark.parametrize("name", [("session", "s2"), ("user", "u1"), ("listing", "u1"), None])
+def test_a_listing_is_forgotten(cache: SessionCache, name: tuple[str, str] | None) -> None:
+    """With any of its sessions, its user, a new session; another user's stays, but for all. What
+    is named during a read is not kept."""
+    keep_listing(cache, 1, 2)
+    keep_listing(cache, 3, user=2)
+    reading = cache.reading()
+    if name is None:
+        cache.clear()
+    else:
+        cache.forget([name])  # type: ignore[list-item]
+    assert cache.listing("u1") is None
+    assert (cache.listing("u2") is None) == (name is None)
+    cache.store_listing(reading, "u1", listed(1, 2))
+    assert cache.listing("u1") is None
+    keep_listing(cache, 1, 2)
+    assert cache.listing("u1") is not None, "the next read is kept"
+
+
+def test_a_new_session_changes_the_listing_alone(cache: SessionCache) -> None:
+    """The user's sessions are as they were."""
+    keep(cache, 1)
+    cache.forget([("listing", "u1")])
+    assert cache.get("k1") is not None
+
+
+def test_a_session_that_moved_is_in_one_listing(cache: SessionCache) -> None:
+    """Nobody's listing stays that is not told of by its sessions."""
+    keep_listing(cache, 1)
+    keep_listing(cache, 1, 2, user=2)
+    assert cache.listing("u1") is None
+    keep_listing(cache, 3)
+    cache.forget([("session", "s3")])
+    assert cache.listing("u1") is None
+    cache.forget([("session", "s1")])
+    assert cache.listing("u2") is None
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+def test_listings_share_the_bounds() -> None:
+    """Each listed session counts; the oldest of all goes first, and all goes with its indexes."""
+    cache = SessionCache(max_entries=4, max_bytes=20_000, max_staleness=1.0)
+    cache.proven(cache.now())
+    keep(cache, 1)
+    keep_listing(cache, 1, 2)
+    keep(cache, 5, user=2)
+    assert len(cache) == 4
+    keep(cache, 6, user=3)
+    assert cache.get("k1") is None, "the oldest"
+    assert cache.listing("u1") is not None
+    keep(cache, 7, user=4)
+    assert cache.listing("u1") is None, "the next"
+    assert len(cache) == 3
+    keep_listing(cache, *range(10, 15))
+    assert cache.listing("u1") is None, "more than all there may be"
+    long = [found(20, text="x" * 30_000).session]
+    cache.store_listing(cache.reading(), "u1", long)
+    assert cache.listing("u1") is None, "larger than all there may be"
+    assert len(cache) == 3
+    cache.forget([("user", f"u{user}") for user in range(1, 5)])
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+def test_nothing_listed_is_kept_unproven(cache: SessionCache) -> None:
+    """Nor what was there before the feed was interrupted."""
+    keep_listing(cache, 1)
+    cache.stand_aside()
+    keep_listing(cache, 1)
+    cache.proven(cache.now())
+    assert cache.listing("u1") is None
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        (found(1).session.__dict__, [("session", "s1"), ("listing", "u1")]),
+        ({"id": in_(["s1", "s2"])}, [("session", "s1"), ("session", "s2")]),
+        ({"user_id": "u1", "expires_at": le(NOW)}, [("user", "u1")]),
+        ({"user_id": "u1", "token_key": in_(["k1"])}, [("key", "k1"), ("listing", "u1")]),
+        ({"token_key": "k1"}, None),
+        ({"expires_at": le(NOW)}, None),
+    ],
+)
+def test_what_a_change_is_called(where: dict[str, object], names: list[object] | None) -> None:
+    """What may have changed, with whose listing shows it; None where it could be anything."""
+    assert names_in(where, "session") == names

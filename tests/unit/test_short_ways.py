@@ -1,4 +1,5 @@
-"""What SQLite answers past SQLAlchemy's engine: single rows, a user's sessions, rows written."""
+"""What is answered past SQLAlchemy's engine: SQLite's single rows, a user's sessions, rows written;
+PostgreSQL's verbs."""
 
 import asyncio
 import sqlite3
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from better_auth.adapters import SqlDatabaseAdapter
+from better_auth.adapters import SqlDatabaseAdapter, in_, le, ne
+from better_auth.adapters.hot_reads import REMEMBERED_ROWS, KnownRows
 from better_auth.errors import DatabaseUnavailable, UniqueViolation
 from better_auth.models import Account, Session, User
+from tests import databases
 from tests.unit.test_adapters import NOW, opened, session, user
 
 
@@ -134,3 +137,75 @@ def test_a_full_disk(tmp_path: Path) -> None:
             await database.insert(user(28))
 
     asyncio.run(work())
+
+
+needs_postgresql = pytest.mark.skipif(
+    "postgresql" not in databases.kinds(), reason="NOT TESTED on postgresql: no server"
+)
+
+
+@needs_postgresql
+def test_the_same_row_is_the_same_record() -> None:
+    """PostgreSQL is asked for every listing; a row that it gave before is the record it was, one
+    that anybody changed is another."""
+
+    async def work(url: str) -> None:
+        async with (
+            opened(SqlDatabaseAdapter(url)) as database,
+            opened(SqlDatabaseAdapter(url)) as other,
+        ):
+            await database.insert(user(1))
+            await database.insert(session(1))
+            await database.insert(session(2, created_at=NOW + timedelta(seconds=1)))
+            first = await database.live_sessions("user-1", NOW)
+            first[0].__dict__["token"] = "noted"
+            again = await database.live_sessions("user-1", NOW)
+            assert [one is two for one, two in zip(first, again, strict=True)] == [True, True]
+            await other.update(Session, {"user_agent": "x"}, id="session-2")
+            changed, same = await database.live_sessions("user-1", NOW)
+            assert (changed.user_agent, changed.token) == ("x", "")
+            assert same is first[1]
+            await other.delete(Session, id="session-1")
+            assert await _ids(database) == ["session-2"]
+            await other.insert(session(3))
+            assert await _ids(database) == ["session-2", "session-3"]
+
+    with databases.new_database("postgresql") as url:
+        asyncio.run(work(url))
+
+
+def test_known_rows_are_bounded() -> None:
+    """The oldest go; what is gone is made again."""
+    known = KnownRows[list[object]](lambda row: list(row), 0)
+    first = known.record(("id", 1))
+    for number in range(REMEMBERED_ROWS):
+        known.record((f"id-{number}", number))
+    assert len(known) == REMEMBERED_ROWS
+    assert known.record(("id", 1)) is not first
+
+
+@needs_postgresql
+def test_conditions_of_every_shape() -> None:
+    """The same rows are meant whether a statement is kept for the conditions or not."""
+
+    async def work(url: str) -> None:
+        async with opened(SqlDatabaseAdapter(url)) as database:
+            for number in range(1, 21):
+                await database.insert(user(number, image="x" if number % 2 else None))
+            assert await database.count(User, image=None, created_at=le(NOW)) == 0
+            assert await database.count(User, image=ne(None)) == 10
+            for count in (0, 1, 8, 9, 20):
+                ids = [f"user-{number}" for number in range(1, count + 1)]
+                where = {"id": in_(ids), "name": ne("Nobody")}
+                assert await database.count(User, **where) == count
+                assert await database.update(User, {"name": "New", "image": None}, **where) == count
+                assert await database.count(User, name="New", image=None) == count
+            taken = await database.take(User, name="New", limit=3)
+            assert len(taken) == 3
+            assert await database.delete(User, id=in_([one.id for one in taken])) == 0
+            assert await database.delete(User, name="New") == 17
+            with pytest.raises(KeyError):
+                await database.update(User, {"name": "x"}, nonsense="x")
+
+    with databases.new_database("postgresql") as url:
+        asyncio.run(work(url))

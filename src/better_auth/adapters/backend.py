@@ -31,6 +31,25 @@ class Shortcut:
     write: Callable[[str, Sequence[Any]], Awaitable[None]]
 
 
+class Direct(Protocol):
+    """A way past the engine over a network: statements written out and parameters as the driver
+    has them, on the engine's own connections, each committed by itself. All raise what the driver
+    raises, ``sqlalchemy.exc.TimeoutError`` where no connection comes free.
+    """
+
+    async def read(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """The rows that a query finds."""
+        ...
+
+    async def write(self, sql: str, parameters: Sequence[Any]) -> int:
+        """How many rows a statement changed."""
+        ...
+
+    async def take(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """The rows that a deletion returns."""
+        ...
+
+
 class DatabaseBusy(Exception):
     """A hot read met a lock it would have to wait for; the caller asks through the engine."""
 
@@ -84,6 +103,11 @@ class Backend(Protocol):
 
     def shortcut(self) -> Shortcut | None:
         """A way past the engine, if there is one."""
+        ...
+
+    def direct(self, on_wait: Callable[[str, float], None]) -> Direct | None:
+        """The driver itself, where that is faster; ``on_wait`` is told what it waits for a
+        connection (the pool's name, seconds)."""
         ...
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead | None:

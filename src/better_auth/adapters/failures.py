@@ -70,7 +70,7 @@ def raise_translated(error: Exception, backend: Backend) -> NoReturn:
 
 def _translation(error: Exception, backend: Backend) -> Exception | None:
     cause = getattr(error, "orig", None) or error
-    if isinstance(error, sa.exc.IntegrityError) or isinstance(cause, sqlite3.IntegrityError):
+    if _is_integrity(error, cause):
         is_reference = "foreign key" in str(cause).lower()
         return ReferenceViolation() if is_reference else UniqueViolation()
     if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
@@ -81,6 +81,14 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
         return BadRequest("A value is too long or holds what cannot be stored")
     logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
     return DatabaseUnavailable()
+
+
+def _is_integrity(error: Exception, cause: object) -> bool:
+    """Whether the database refused a row for what others are there; SQLSTATE class 23, past
+    SQLAlchemy."""
+    if isinstance(error, sa.exc.IntegrityError) or isinstance(cause, sqlite3.IntegrityError):
+        return True
+    return (getattr(cause, "sqlstate", None) or "").startswith("23")
 
 
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)

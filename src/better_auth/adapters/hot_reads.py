@@ -1,4 +1,4 @@
-"""The hot read remembered, for exactly as long as it is still true.
+"""What was read remembered, for exactly as long as it is still true.
 
 A database that can say in one step whether anybody has committed anything since (SQLite can,
 other processes' changes included) need not be asked again for a row it gave before. Every read
@@ -9,6 +9,8 @@ is gone with the very next read.
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from better_auth.adapters.backend import Row
+
 T = TypeVar("T")
 
 REMEMBERED = 4096
@@ -16,6 +18,9 @@ REMEMBERED = 4096
 
 REMEMBERED_LISTINGS = 256
 """Users whose sessions are kept at most."""
+
+REMEMBERED_ROWS = 4096
+"""Rows kept at most with their records, some 3 KB each."""
 
 
 class HotReads(Generic[T]):
@@ -62,3 +67,32 @@ class HotReads(Generic[T]):
             del self._found[next(iter(self._found))]
         self._found[key] = found  # at least as new as the version seen: it may only live shorter
         return found
+
+
+class KnownRows(Generic[T]):
+    """Records of rows just read: the same row is the same record as last time, with all that was
+    noted in it since. Making it, opening its token and rendering it takes longer than the query.
+
+    What was read says what there is; nothing here can be out of date. ``T`` must be immutable.
+    """
+
+    def __init__(self, make: Callable[[Row], T], id_at: int) -> None:
+        """``id_at`` is where a row has its id."""
+        self._make = make
+        self._id_at = id_at
+        self._known: dict[str, tuple[Row, T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def record(self, row: Row) -> T:
+        """The record of ``row``."""
+        row_id = row[self._id_at]
+        known = self._known.get(row_id)
+        if known is not None and known[0] == row:
+            return known[1]
+        made = self._make(row)
+        if known is None and len(self._known) >= REMEMBERED_ROWS:
+            del self._known[next(iter(self._known))]
+        self._known[row_id] = row, made
+        return made

@@ -1,12 +1,13 @@
 """MySQL 8 and MariaDB, by aiomysql.
 
 Text compares byte by byte (see ``schema.py``), times are UTC, and statements run in READ
-COMMITTED: what a transaction has locked is what it then reads.
+COMMITTED: what a transaction has locked is what it then reads. Connections commit each statement
+by itself, which takes no round trip more; a transaction begins with BEGIN.
 """
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from inspect import signature
 from typing import Any, NoReturn
 
@@ -57,6 +58,12 @@ def _tls(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"ssl": context}
 
 
+def _read_committed(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.close()
+
+
 class MySqlBackend(NetworkBackend):
     """Engines for one MySQL or MariaDB database."""
 
@@ -79,8 +86,28 @@ class MySqlBackend(NetworkBackend):
             },
             pool_size=pool_size,
             patience=patience,
-            isolation_level="READ COMMITTED",
+            begins_by_statement=True,
         )
+        for engine in (self.reading, self.writing):
+            sa.event.listen(engine.sync_engine, "connect", _read_committed)
+
+    def alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.writing.connect()
+
+    @asynccontextmanager
+    async def committing(self) -> AsyncIterator[AsyncConnection]:
+        async with self.writing.connect() as connection:
+            await connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+                await connection.exec_driver_sql("COMMIT")
+            except Exception:
+                if not connection.invalidated:
+                    await connection.exec_driver_sql("ROLLBACK")
+                raise
+            except BaseException:  # no time is left: closing it is as good
+                await connection.invalidate()
+                raise
 
     def has_ended(self, connection: Any) -> bool:
         return bool(connection.closed or connection._reader.eof_received)

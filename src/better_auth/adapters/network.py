@@ -1,14 +1,14 @@
 """What databases reached over a network have in common: bounded pools, statements with a limit."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from better_auth.adapters.backend import Backend
+from better_auth.adapters.backend import Backend, Direct
 from better_auth.adapters.engines import make_engine
 
 
@@ -22,10 +22,11 @@ class NetworkBackend(Backend):
         *,
         pool_size: int,
         patience: float,
-        isolation_level: IsolationLevel | None = None,
         reads_in_transactions: bool = False,
+        begins_by_statement: bool = False,
     ) -> None:
-        """``isolation_level`` is that of transactions; None: as the server has it."""
+        """``begins_by_statement``: the driver cannot begin a transaction but by a statement for
+        it, and otherwise every statement is committed by itself."""
         self.patience: float | None = patience
 
         def engine(**options: Any) -> AsyncEngine:
@@ -42,11 +43,10 @@ class NetworkBackend(Backend):
             sa.event.listen(made.sync_engine, "checkout", self._pass_over_ended)
             return made
 
-        level = {"isolation_level": isolation_level} if isolation_level else {}
         # Statements by themselves need no transaction, and so no BEGIN, COMMIT or ROLLBACK.
         alone: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-        self.reading = engine(**(level if reads_in_transactions else alone))
-        self.writing = engine(**level)
+        self.reading = engine(**({} if reads_in_transactions else alone))
+        self.writing = engine(**(alone if begins_by_statement else {}))
 
     def _pass_over_ended(self, connection: Any, *_arguments: object) -> None:
         """Has the pool open another instead of a connection that the server has ended, which its
@@ -71,6 +71,10 @@ class NetworkBackend(Backend):
 
     def shortcut(self) -> None:
         """Nothing here answers without a round trip."""
+
+    def direct(self, on_wait: Callable[[str, float], None]) -> Direct | None:
+        """The engine's way is the driver's."""
+        return None
 
     async def close(self) -> None:
         """Release every connection."""

@@ -1,9 +1,11 @@
 """PostgreSQL, by asyncpg.
 
-Everything goes through SQLAlchemy but the hot read: that is one prepared statement on connections
-kept for it (``lanes.py``), free of a pool's reset.
+The hot read is one prepared statement on connections kept for it (``lanes.py``), free of a pool's
+reset. Verbs by themselves run straight on the pools' connections (``postgresql_direct.py``), all
+else through SQLAlchemy.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -14,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from better_auth.adapters.backend import AsyncHotRead, Row
+from better_auth.adapters.backend import AsyncHotRead, Direct, Row
 from better_auth.adapters.engines import make_engine
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.adapters.network import NetworkBackend
@@ -24,12 +26,8 @@ from better_auth.errors import ConfigurationError, MissingExtra
 try:
     import asyncpg
 
-    from better_auth.adapters.postgresql_feed import (
-        CHANNEL,
-        GREETING,
-        NothingIsTold,
-        PostgresFeed,
-    )
+    from better_auth.adapters.postgresql_direct import PostgresDirect
+    from better_auth.adapters.postgresql_feed import GREETING, NothingIsTold, PostgresFeed
     from better_auth.adapters.postgresql_pooler import (
         KEPT_NOWHERE,
         PooledConnection,
@@ -37,6 +35,7 @@ try:
         listening,
         refuse_unannounced,
     )
+    from better_auth.adapters.postgresql_triggers import CHANNEL
 except ImportError:
     raise MissingExtra("a postgresql:// database", "postgresql") from None
 
@@ -97,6 +96,14 @@ class PostgresBackend(NetworkBackend):
             self._is_checked = True
         return connection
 
+    async def _hot_connection(self) -> Any:
+        """The same as SQLAlchemy has it: JSON is read."""
+        connection = await self.connection()
+        await connection.set_type_codec(
+            "json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
+        return connection
+
     async def _connected(self, **options: Any) -> Any:
         if self._is_pooled:
             options.update(connection_class=PooledConnection, statement_cache_size=0)
@@ -118,6 +125,12 @@ class PostgresBackend(NetworkBackend):
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             yield connection
 
+    def direct(self, on_wait: Callable[[str, float], None]) -> Direct | None:
+        """None behind a pooler, which keeps no statement."""
+        if self._is_pooled:
+            return None
+        return PostgresDirect(self.reading, self.writing, on_wait)
+
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> AsyncHotRead:
         keys = sa.bindparam("keys", type_=ARRAY(sa.String))
         one = statement.where(key == sa.bindparam("key"))
@@ -125,7 +138,7 @@ class PostgresBackend(NetworkBackend):
         one_sql, many_sql = (str(sql.compile(dialect=self.reading.dialect)) for sql in (one, many))
         lane = _PooledLane if self._is_pooled else _Lane
         self._hot = HotReader(
-            [lane(self.connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)]
+            [lane(self._hot_connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)]
         )
         return self._hot.read
 

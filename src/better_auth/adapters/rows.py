@@ -11,12 +11,14 @@ from pydantic_core import PydanticUndefined
 
 from better_auth.adapters.backend import Row
 from better_auth.adapters.base import Condition
+from better_auth.adapters.conditions import values_of
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.prepared import Prepared, insertion, lookup
 from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, stored_fields
 from better_auth.adapters.session_cache import Kind, Name
+from better_auth.adapters.statements import Statements
 from better_auth.errors import ConfigurationError
-from better_auth.models import Record
+from better_auth.models import Found, Record
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": lambda column, value: column == value,
@@ -49,8 +51,9 @@ class TableOf:
             if name not in self.names
         }
         self._make = self._validated if self._has_rich_fields() else model.trusted
-        self._dialect = dialect
+        self.dialect = dialect
         self._instead = missing_values(model, layout)
+        self.statements = Statements(table, self.where, dialect)
         self._lookups: dict[tuple[str, ...], Prepared | None] = {}
         self.read = self.raw_reader(0)
         """A row as the driver gives it, of this table's columns, as a record."""
@@ -90,8 +93,8 @@ class TableOf:
         names["instead"] = self._instead
         values: dict[str, str] = {}
         for index, name in enumerate(self.names):
-            column_type = self.table.c[name].type.dialect_impl(self._dialect)
-            process = column_type.result_processor(self._dialect, None)
+            column_type = self.table.c[name].type.dialect_impl(self.dialect)
+            process = column_type.result_processor(self.dialect, None)
             names[f"process_{index}"] = process
             value = f"row[{start + index}]"
             values[name] = f"process_{index}({value})" if process else value
@@ -107,7 +110,7 @@ class TableOf:
     @cached_property
     def insertion(self) -> Prepared:
         """Inserts a :meth:`row`."""
-        return insertion(self.table, self._dialect)
+        return insertion(self.table, self.dialect)
 
     def lookup(self, conditions: Mapping[str, Any]) -> Prepared | None:
         """Selects by plain values of these fields; None for other conditions, and where more rows
@@ -118,12 +121,12 @@ class TableOf:
         ):
             return None
         if names not in self._lookups:
-            self._lookups[names] = lookup(self.table, names, self._dialect)
+            self._lookups[names] = lookup(self.table, names, self.dialect)
         return self._lookups[names]
 
     def row(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Column values for an insert or update; what is not stored is left out."""
-        return {name: _encode(values[name]) for name in self.names if name in values}
+        return {name: encode(values[name]) for name in self.names if name in values}
 
     def where(self, conditions: Mapping[str, Any]) -> list[Any]:
         """SQL expressions for keyword conditions. An unknown field is a ``KeyError``."""
@@ -131,9 +134,9 @@ class TableOf:
         for name, value in conditions.items():
             column = self._comparable(name)
             if isinstance(value, Condition):
-                clauses.append(_COMPARISONS[value.operator](column, _encode(value.value)))
+                clauses.append(_COMPARISONS[value.operator](column, encode(value.value)))
             else:
-                clauses.append(column == _encode(value))
+                clauses.append(column == encode(value))
         return clauses
 
     def _comparable(self, name: str) -> Any:
@@ -142,8 +145,14 @@ class TableOf:
         if name not in self._instead:
             return column
         instead = self._instead[name]
-        other = self.table.c.created_at if instead is CREATED_AT else _encode(instead)
+        other = self.table.c.created_at if instead is CREATED_AT else encode(instead)
         return sa.func.coalesce(column, other, type_=column.type)
+
+
+def pair_reader(sessions: TableOf, users: TableOf) -> Callable[[Row], Found]:
+    """A function from a row of both tables' columns, as the driver gives it, to what it is."""
+    session, user = sessions.read, users.raw_reader(len(sessions.names))
+    return lambda row: Found(session(row), user(row))
 
 
 CREATED_AT = object()
@@ -173,25 +182,31 @@ def missing_values(model: type[Record], layout: Layout) -> dict[str, Any]:
     return found
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """A field's value as its column takes it."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, list):
-        return [_encode(item) for item in value]
+        return [encode(item) for item in value]
     return value
 
 
 def names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:
-    """The rows that ``where`` can have met; None: any."""
-    fields: dict[str, Kind] = {"id": kind}
-    if kind == "session":
-        fields |= {"token_key": "key", "user_id": "user"}
-    for name, kind in fields.items():
-        value = where.get(name)
-        if isinstance(value, str):
-            return [(kind, value)]
-        if isinstance(value, Condition) and value.operator == "in":
-            return [(kind, one) for one in value.value]
-    return None
+    """The rows, of sessions or of users, that ``where`` can have met; None: any."""
+    ids, keys, owners = (
+        values_of(where[name]) if name in where else None for name in ("id", "token_key", "user_id")
+    )
+    if kind == "user":
+        return None if ids is None else [("user", one) for one in ids]
+    listings: list[Name] = [("listing", one) for one in owners or ()]
+    if ids is not None:
+        return [*(("session", one) for one in ids), *listings]
+    if owners is None:
+        return None
+    return (
+        [("user", one) for one in owners]
+        if keys is None
+        else [*(("key", one) for one in keys), *listings]
+    )

@@ -1,4 +1,4 @@
-"""Sessions in memory, for no longer than they are certain to be true.
+"""Sessions in memory, and users' lists of them, for no longer than they are certain to be true.
 
 The promise: after a change to a session or its user is acknowledged, nobody is answered with the
 old state for longer than ``max_staleness``, whatever happens to the network. A *feed* of changes
@@ -12,16 +12,17 @@ announced (:meth:`SessionCache.reading`), and what is named in the meantime is n
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
-from better_auth.models import Found
+from better_auth.models import Found, Record, Session
 
-Kind = Literal["key", "session", "user"]
+Kind = Literal["key", "session", "user", "listing"]
 Name = tuple[Kind, str]
-"""What changed: a session by its token key or its id, or a user by its id."""
+"""What changed: a session by its token key or its id, a user by its id with all that is theirs, or
+which sessions a user has, by the user's id."""
 
 now: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME)
@@ -33,6 +34,12 @@ now: Callable[[], float] = (
 _OVERHEAD = 2700
 """Bytes of an entry besides its values: records, their dictionaries, who holds it, what they are
 answered, indexes."""
+
+_OVERHEAD_LISTED = 1200
+"""The same of a listed session, its token and its JSON text included, which readers note in it."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +62,8 @@ class CacheStatistics:
 
 
 class SessionCache:
-    """Sessions with their users by token key, bounded in number and bytes, first in, first out."""
+    """Sessions with their users by token key, and users' listings; bounded together in number of
+    sessions and in bytes, first in, first out."""
 
     def __init__(
         self,
@@ -73,14 +81,16 @@ class SessionCache:
         self._max_bytes = max_bytes
         self._good_until = float("-inf")
         self._entries: dict[str, Found] = {}
-        self._sizes: dict[str, int] = {}
+        self._listings: dict[str, Sequence[Session]] = {}
+        self._owner_of_listed: dict[str, str] = {}
+        self._sizes: dict[Name, int] = {}  # of entries by token key, and of listings; in order
         self._bytes = 0
         self._key_of_session: dict[str, str] = {}
         self._keys_of_user: dict[str, set[str]] = {}
         self._readings: set[Reading] = set()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self._owner_of_listed)
 
     @property
     def bytes(self) -> int:
@@ -99,7 +109,14 @@ class SessionCache:
 
     def get(self, token_key: str) -> Found | None:
         """What is under ``token_key``; None: ask the database."""
-        found = self._entries.get(token_key)
+        return self._believed(self._entries.get(token_key))
+
+    def listing(self, user_id: str) -> Sequence[Session] | None:
+        """All sessions of a user, as :meth:`store_listing` was given them; None: ask the
+        database."""
+        return self._believed(self._listings.get(user_id))
+
+    def _believed(self, found: T | None) -> T | None:
         if found is None:
             self.statistics.misses += 1
             return None
@@ -121,28 +138,49 @@ class SessionCache:
 
     def store(self, reading: Reading, token_key: str, found: Found) -> None:
         """Keep what ``reading`` found, unless it has changed since the read began."""
-        self._readings.discard(reading)
         session, user = found.session, found.user
-        names: set[Name] = {("key", token_key), ("session", session.id), ("user", user.id)}
-        if reading.is_void or not reading.changed.isdisjoint(names):
-            return
-        if not self.is_current:
+        name: Name = ("key", token_key)
+        names = {name, ("session", session.id), ("user", user.id)}
+        if not self._holds(reading, names):
             return
         self._remove(token_key)
-        size = _OVERHEAD + sum(
-            sys.getsizeof(value) for record in (session, user) for value in record.__dict__.values()
-        )
-        while self._entries and (
-            len(self._entries) >= self._max_entries or self._bytes + size > self._max_bytes
-        ):
-            self._remove(next(iter(self._entries)))
-        if size > self._max_bytes:
+        if self._takes(name, _OVERHEAD + _size(session) + _size(user), 1):
+            self._entries[token_key] = found
+            self._key_of_session[session.id] = token_key
+            self._keys_of_user.setdefault(user.id, set()).add(token_key)
+
+    def store_listing(self, reading: Reading, user_id: str, sessions: Sequence[Session]) -> None:
+        """Keep all sessions of a user, expired ones too, as ``reading`` found them.
+
+        They are handed out as they are, so they must hold nothing that is changed in place.
+        """
+        name: Name = ("listing", user_id)
+        ids = [session.id for session in sessions]
+        names = {name, ("user", user_id), *(("session", one) for one in ids)}
+        if not self._holds(reading, names):
             return
-        self._entries[token_key] = found
-        self._sizes[token_key] = size
+        for owner in {user_id, *(self._owner_of_listed.get(one, user_id) for one in ids)}:
+            self._remove_listing(owner)  # whoever a session has come from, too
+        size = sum(_OVERHEAD_LISTED + _size(session) for session in sessions)
+        if sessions and self._takes(name, size, len(sessions)):
+            self._listings[user_id] = sessions
+            self._owner_of_listed.update(dict.fromkeys(ids, user_id))
+
+    def _holds(self, reading: Reading, names: set[Name]) -> bool:
+        """Whether what ``reading`` found, and goes by ``names``, is certain to be true still."""
+        self._readings.discard(reading)
+        return self.is_current and not reading.is_void and reading.changed.isdisjoint(names)
+
+    def _takes(self, name: Name, size: int, count: int) -> bool:
+        """Make room for ``count`` sessions of ``size`` bytes; False: there can be none."""
+        if size > self._max_bytes or count > self._max_entries:
+            return False
+        while len(self) + count > self._max_entries or self._bytes + size > self._max_bytes:
+            kind, oldest = next(iter(self._sizes))
+            (self._remove if kind == "key" else self._remove_listing)(oldest)
+        self._sizes[name] = size
         self._bytes += size
-        self._key_of_session[session.id] = token_key
-        self._keys_of_user.setdefault(user.id, set()).add(token_key)
+        return True
 
     def forget(self, names: Iterable[Name]) -> None:
         """These have changed."""
@@ -155,7 +193,10 @@ class SessionCache:
                 self._remove(value)
             elif kind == "session":
                 self._remove(self._key_of_session.get(value, ""))
+                self._remove_listing(self._owner_of_listed.get(value, ""))
             else:
+                self._remove_listing(value)
+            if kind == "user":
                 for key in list(self._keys_of_user.get(value, ())):
                     self._remove(key)
 
@@ -165,6 +206,8 @@ class SessionCache:
         for reading in self._readings:
             reading.is_void = True
         self._entries.clear()
+        self._listings.clear()
+        self._owner_of_listed.clear()
         self._sizes.clear()
         self._key_of_session.clear()
         self._keys_of_user.clear()
@@ -184,9 +227,19 @@ class SessionCache:
         if found is None:
             return
         session, user = found.session, found.user
-        self._bytes -= self._sizes.pop(token_key)
+        self._bytes -= self._sizes.pop(("key", token_key))
         self._key_of_session.pop(session.id, None)
         keys = self._keys_of_user[user.id]
         keys.discard(token_key)
         if not keys:
             del self._keys_of_user[user.id]
+
+    def _remove_listing(self, user_id: str) -> None:
+        for session in self._listings.pop(user_id, ()):
+            self._owner_of_listed.pop(session.id, None)
+        self._bytes -= self._sizes.pop(("listing", user_id), 0)
+
+
+def _size(record: Record) -> int:
+    """Bytes of a record's values."""
+    return sum(map(sys.getsizeof, record.__dict__.values()))

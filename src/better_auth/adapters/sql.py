@@ -13,24 +13,27 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Row, Shortcut
+from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Shortcut
 from better_auth.adapters.base import Verbs, gt
+from better_auth.adapters.direct import DirectVerbs
 from better_auth.adapters.failures import raise_translated, translated_errors
-from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
+from better_auth.adapters.hot_reads import HotReads, KnownRows
 from better_auth.adapters.kinds import make_backend
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
-from better_auth.adapters.prepared import Prepared
-from better_auth.adapters.rows import TableOf, names_in
+from better_auth.adapters.prepared import plain
+from better_auth.adapters.rows import TableOf, names_in, pair_reader
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
-from better_auth.adapters.verbs import SqlVerbs, TransactionVerbs
+from better_auth.adapters.sqlite_reads import remembered_reads
+from better_auth.adapters.verbs import TransactionVerbs
 from better_auth.models import Found, Record, Session, User
 
 R = TypeVar("R", bound=Record)
+_NEWEST_FIRST = ("-created_at", "-id")
 
 
-class SqlDatabaseAdapter(SqlVerbs):
+class SqlDatabaseAdapter(DirectVerbs):
     """A database named by a URL.
 
     ``sqlite:///relative.db``, ``sqlite:////absolute/path.db``, ``sqlite://`` (in memory),
@@ -86,9 +89,8 @@ class SqlDatabaseAdapter(SqlVerbs):
             .join(users, users.c.id == sessions.c.user_id)
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
         )
-        split = len(self._sessions.names)
-        session, user = self._sessions.read, self._users.raw_reader(split)
-        self._pair: Callable[[Row], Found] = lambda row: Found(session(row), user(row))
+        self._known = KnownRows[Session](self._sessions.read, self._sessions.names.index("id"))
+        self._pair = pair_reader(self._sessions, self._users)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -153,42 +155,20 @@ class SqlDatabaseAdapter(SqlVerbs):
             await connection.execute(sa.select(1))
         read, key = self._session_with_user, self._sessions.table.c.token_key
         self._hot_read = self._backend.hot_read(read, key)
+        self._direct = self._backend.direct(lambda pool, seconds: self.on_wait(pool, seconds))
         self._shortcut = self._backend.shortcut()
         if self._shortcut is not None:
-            self._remember_reads(self._shortcut)
+            self._hot_reads, self._listings = remembered_reads(
+                self._shortcut, self._sessions, self._users, self._session_with_user
+            )
         if self._feed is not None:
             self._feed.start(self._sessions.table, self._users.table)
         self._is_open = True
 
-    def _remember_reads(self, shortcut: Shortcut) -> None:
-        """Have what is asked at every request, and by every list of devices, go the short way."""
-        sessions, read = self._sessions, shortcut.read
-        dialect = self._backend.reading.dialect
-        by_key = Prepared(
-            self._session_with_user.where(sessions.table.c.token_key == sa.bindparam("key")),
-            dialect,
-        )
-        of_user = Prepared(
-            sa.select(sessions.table)
-            .where(sessions.table.c.user_id == sa.bindparam("key"))
-            .order_by(sessions.table.c.created_at.desc(), sessions.table.c.id.desc()),
-            dialect,
-        )
-
-        def pair(key: str) -> Found | None:
-            rows = read(by_key.sql, (key,))
-            return self._pair(rows[0]) if rows else None
-
-        def listing(key: str) -> list[Session]:
-            return [sessions.read(row) for row in read(of_user.sql, (key,))]
-
-        version = shortcut.version if sessions.is_immutable else None
-        self._listings = HotReads(listing, version, REMEMBERED_LISTINGS)
-        self._hot_reads = HotReads(pair, version if self._users.is_immutable else None)
-
     async def close(self) -> None:
         self._is_open = False
-        self._hot_reads = self._hot_read = self._listings = self._shortcut = None
+        self._hot_reads = self._hot_read = self._listings = None
+        self._shortcut = self._direct = None
         if self._feed is not None:
             await self._feed.stop()
         await self._backend.close()
@@ -261,9 +241,36 @@ class SqlDatabaseAdapter(SqlVerbs):
                 return [session for session in found if session.expires_at > now]
             except (DatabaseBusy, sqlite3.Error):
                 pass  # as above
-        return await self.find(
-            Session, user_id=user_id, expires_at=gt(now), order_by=("-created_at", "-id")
-        )
+        if not self._sessions.is_immutable:
+            return await self.find(
+                Session, order_by=_NEWEST_FIRST, user_id=user_id, expires_at=gt(now)
+            )
+        if self._cache is None:
+            return await self._known_sessions(user_id=user_id, expires_at=gt(now))
+        listed = self._cache.listing(user_id)
+        if listed is None:
+            listed = await self._all_sessions(self._cache, user_id)
+        return [session for session in listed if session.expires_at > now]
+
+    async def _all_sessions(self, cache: SessionCache, user_id: str) -> list[Session]:
+        """A user's sessions, expired ones too: which those are is for the clock to say."""
+        reading = cache.reading()
+        try:
+            found = await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id)
+        except BaseException:
+            cache.drop(reading)
+            raise
+        cache.store_listing(reading, user_id, found)
+        return found
+
+    async def _known_sessions(self, **where: Any) -> list[Session]:
+        """Sessions as they are now, those that were read before the same records as then."""
+        conditions = plain(where)
+        if self._direct is None or conditions is None:
+            return await self.find(Session, order_by=_NEWEST_FIRST, **where)
+        async with translated_errors(self._backend):
+            rows = await self._rows(self._direct, self._sessions, conditions, _NEWEST_FIRST)
+        return [self._known.record(row) for row in rows]
 
     async def find_one(self, model: type[R], **where: Any) -> R | None:
         table = self.tables[model.table_name]

@@ -155,6 +155,9 @@ class SqliteBackend:
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The shortcut is faster."""
 
+    def direct(self, on_wait: Callable[[str, float], None]) -> None:
+        """The shortcut is faster."""
+
     def shortcut(self) -> Shortcut:
         connection = sqlite3.connect(
             self._uri, uri=True, isolation_level=None, timeout=0, check_same_thread=False

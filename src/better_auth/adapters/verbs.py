@@ -11,9 +11,13 @@ from better_auth.adapters.backend import Backend
 from better_auth.adapters.base import Verbs, in_
 from better_auth.adapters.failures import again_after_deadlock, translated_errors
 from better_auth.adapters.rows import TableOf
+from better_auth.adapters.statements import counting, selection, taking
 from better_auth.models import Record
 
 R = TypeVar("R", bound=Record)
+Where = Mapping[str, Any]
+Values = Mapping[str, Any]
+Order = tuple[str, ...]
 
 
 class SqlVerbs(Verbs):
@@ -25,7 +29,8 @@ class SqlVerbs(Verbs):
     _backend: Backend
 
     def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
-        """Called when rows that met ``where`` were, or may have been, changed or deleted."""
+        """Called when rows that met ``where``, or meet it now, were or may have been inserted,
+        changed or deleted."""
         raise NotImplementedError
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -42,8 +47,11 @@ class SqlVerbs(Verbs):
     @again_after_deadlock
     async def insert(self, record: R) -> R:
         table = self.tables[record.table_name]
-        async with translated_errors(self._backend), self.writing() as connection:
-            await connection.execute(table.table.insert().values(table.row(record.__dict__)))
+        try:
+            async with translated_errors(self._backend):
+                await self._insert(table, table.row(record.__dict__))
+        finally:
+            self.written(table, record.__dict__)
         return record
 
     async def find_one(self, model: type[R], **where: Any) -> R | None:
@@ -59,58 +67,44 @@ class SqlVerbs(Verbs):
         offset: int = 0,
         **where: Any,
     ) -> list[R]:
-        table = self.tables[model.table_name]
-        statement = sa.select(table.table).where(*table.where(where))
-        for name in (order_by,) if isinstance(order_by, str) else order_by:
-            column = table.table.c[name.removeprefix("-")]
-            statement = statement.order_by(column.desc() if name.startswith("-") else column)
-        if limit is not None:
-            statement = statement.limit(limit)
-        if offset:
-            statement = statement.offset(offset)
-        async with translated_errors(self._backend), self.reading() as connection:
-            result = await connection.execute(statement)
-        return [table.record(row) for row in result]
+        order = (order_by,) if isinstance(order_by, str) else tuple(order_by)
+        async with translated_errors(self._backend):
+            return await self._find(
+                self.tables[model.table_name], where, order, limit, offset or None
+            )
 
     async def count(self, model: type[Record], **where: Any) -> int:
-        table = self.tables[model.table_name]
-        statement = sa.select(sa.func.count()).select_from(table.table).where(*table.where(where))
-        async with translated_errors(self._backend), self.reading() as connection:
-            return int((await connection.execute(statement)).scalar_one())
-
-    async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
-        table = self.tables[model.table_name]
-        statement = table.table.update().where(*table.where(where)).values(table.row(values))
-        return await self._changed(table, where, statement)
-
-    async def delete(self, model: type[Record], **where: Any) -> int:
-        table = self.tables[model.table_name]
-        statement = table.table.delete().where(*table.where(where))
-        return await self._changed(table, where, statement)
+        async with translated_errors(self._backend):
+            return await self._count(self.tables[model.table_name], where)
 
     @again_after_deadlock
-    async def _changed(
-        self, table: TableOf, where: Mapping[str, Any], statement: sa.Update | sa.Delete
-    ) -> int:
+    async def update(self, model: type[Record], values: Mapping[str, Any], /, **where: Any) -> int:
+        table = self.tables[model.table_name]
         try:
-            async with translated_errors(self._backend), self.writing() as connection:
-                return int((await connection.execute(statement)).rowcount)
+            async with translated_errors(self._backend):
+                return await self._update(table, table.row(values), where)
+        finally:
+            self.written(table, where)
+
+    @again_after_deadlock
+    async def delete(self, model: type[Record], **where: Any) -> int:
+        table = self.tables[model.table_name]
+        try:
+            async with translated_errors(self._backend):
+                return await self._delete(table, where)
         finally:
             self.written(table, where)
 
     @again_after_deadlock
     async def take(self, model: type[R], *, limit: int | None = None, **where: Any) -> list[R]:
         table = self.tables[model.table_name]
-        clauses = table.where(where)
         taken: list[Any] | None = None
         try:
             async with translated_errors(self._backend):
                 if self._backend.returns_deleted:
-                    async with self.writing() as connection:
-                        taken = await self._take_returned(connection, table, clauses, limit)
+                    taken = await self._take(table, where, limit)
                 else:
-                    async with self.changing() as connection:
-                        taken = await self._take_locked(connection, table, clauses, limit)
+                    taken = await self._take_locked(table, where, limit)
             return taken
         finally:
             if taken is None:
@@ -118,33 +112,46 @@ class SqlVerbs(Verbs):
             elif taken:
                 self.written(table, {"id": in_([record.id for record in taken])})
 
-    async def _take_returned(
-        self,
-        connection: AsyncConnection,
-        table: TableOf,
-        clauses: Sequence[Any],
-        limit: int | None,
-    ) -> list[Any]:
-        if limit is not None:
-            chosen = sa.select(table.table.c.id).where(*clauses).limit(limit)
-            clauses = [table.table.c.id.in_(chosen)]
-        statement = table.table.delete().where(*clauses).returning(*table.table.columns)
-        return [table.record(row) for row in await connection.execute(statement)]
+    async def _insert(self, table: TableOf, values: Values) -> None:
+        await self._execute(table.table.insert().values(values))
 
-    async def _take_locked(
-        self,
-        connection: AsyncConnection,
-        table: TableOf,
-        clauses: Sequence[Any],
-        limit: int | None,
+    async def _find(
+        self, table: TableOf, where: Where, order: Order, limit: int | None, offset: int | None
     ) -> list[Any]:
+        statement = selection(table.table, table.where(where), order, limit, offset)
+        async with self.reading() as connection:
+            return [table.record(row) for row in await connection.execute(statement)]
+
+    async def _count(self, table: TableOf, where: Where) -> int:
+        statement = counting(table.table, table.where(where))
+        async with self.reading() as connection:
+            return int((await connection.execute(statement)).scalar_one())
+
+    async def _update(self, table: TableOf, values: Values, where: Where) -> int:
+        statement = table.table.update().where(*table.where(where)).values(values)
+        return await self._execute(statement)
+
+    async def _delete(self, table: TableOf, where: Where) -> int:
+        return await self._execute(table.table.delete().where(*table.where(where)))
+
+    async def _execute(self, statement: sa.Insert | sa.Update | sa.Delete) -> int:
+        async with self.writing() as connection:
+            return int((await connection.execute(statement)).rowcount)
+
+    async def _take(self, table: TableOf, where: Where, limit: int | None) -> list[Any]:
+        statement = taking(table.table, table.where(where), limit)
+        async with self.writing() as connection:
+            return [table.record(row) for row in await connection.execute(statement)]
+
+    async def _take_locked(self, table: TableOf, where: Where, limit: int | None) -> list[Any]:
         """The same where a deletion returns no rows: whoever locks them first takes them."""
-        chosen = sa.select(table.table).where(*clauses).limit(limit).with_for_update()
-        records = [table.record(row) for row in await connection.execute(chosen)]
-        ids = [record.id for record in records]
-        if ids:
-            await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
-        return records
+        chosen = sa.select(table.table).where(*table.where(where)).limit(limit).with_for_update()
+        async with self.changing() as connection:
+            records = [table.record(row) for row in await connection.execute(chosen)]
+            ids = [record.id for record in records]
+            if ids:
+                await connection.execute(table.table.delete().where(table.table.c.id.in_(ids)))
+            return records
 
     async def lock(self, model: type[Record], record_id: str) -> bool:
         column = self.tables[model.table_name].table.c.id
