@@ -208,6 +208,10 @@ class Found:
     holder: "Principal | None" = field(default=None, repr=False, compare=False)
     holds_until: datetime = field(default=_NEVER, repr=False, compare=False)
 
+    def copied(self) -> "Found":
+        """The same in records of its own, whatever they hold, and nobody's yet."""
+        return Found(self.session.model_copy(deep=True), self.user.model_copy(deep=True))
+
 
 class Endings(Protocol):
     """Who knows when a session ends: the session manager."""

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from better_auth import BetterAuth, ConfigurationError
+from better_auth import BetterAuth, ConfigurationError, User
 from better_auth.adapters import SessionCache, SqlDatabaseAdapter
 from tests import databases
 from tests.conftest import Site
@@ -73,6 +73,28 @@ def remembered(site: Site) -> str:
     hits = cache_of(site.auth).statistics.hits
     until(lambda: answers(site, token) == 200 and cache_of(site.auth).statistics.hits > hits)
     return token
+
+
+class Tagged(User):
+    """A user with something that can be changed in place."""
+
+    tags: list[str] = []
+
+
+def test_what_one_request_changes_in_place_no_other_sees(site_with: MakeSite) -> None:
+    """A list of the application's own in its user is each request's own, from memory too."""
+    site = site_with(user_model=Tagged, **CACHED)
+    site.client().get("/ok")
+    until(lambda: cache_of(site.auth).is_current)
+    token = remembered(site)
+    for _ in range(3):
+        who = site.run(site.auth.sessions.resolve(token))
+        assert who is not None
+        assert who.user.tags == []
+        who.user.tags.append("changed")
+    hits = cache_of(site.auth).statistics.hits
+    assert site.client().get("/get-session", headers=bearer(token)).json()["user"]["tags"] == []
+    assert cache_of(site.auth).statistics.hits == hits + 1
 
 
 def test_checks_need_no_database(cached: Site) -> None:

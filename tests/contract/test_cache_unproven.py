@@ -19,7 +19,11 @@ __all__ = ["cached"]
 
 SILENCED = {
     "a trigger dropped": ["DROP TRIGGER better_auth_session_delete ON session"],
-    "the function dropped": ["DROP FUNCTION better_auth_changed() CASCADE"],
+    "the function dropped": ["DROP FUNCTION better_auth_session_delete() CASCADE"],
+    "another function": [
+        "CREATE OR REPLACE FUNCTION better_auth_session_delete() RETURNS trigger LANGUAGE plpgsql "
+        "AS 'BEGIN RETURN NULL; END'"
+    ],
     "triggers disabled": ["ALTER TABLE session DISABLE TRIGGER USER"],
     "another table": [
         "ALTER TABLE session RENAME TO session_whole",

@@ -96,11 +96,14 @@ class PostgresFeed(ListeningFeed):
         wanted = (
             [trigger.table for trigger in self._triggers],
             [trigger.name for trigger in self._triggers],
+            [trigger.digest for trigger in self._triggers],
         )
         while not lost.is_set():
             beat = self._next_beat()
             if await connection.fetchval(FIRING, *wanted) != len(self._triggers):
-                raise NothingIsTold("triggers are missing or disabled: `better-auth migrate`")
+                raise NothingIsTold(
+                    "triggers are missing, disabled or older: `better-auth migrate`"
+                )
             await connection.execute("SELECT pg_notify($1, $2)", own, beat)
             try:
                 await asyncio.wait_for(lost.wait(), self._cache.max_staleness / BEATS)

@@ -4,6 +4,7 @@ notify by name what one statement changed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -74,6 +75,11 @@ class Trigger:
         )
 
     @property
+    def digest(self) -> str:
+        """Of the source."""
+        return sha256(self.source.encode()).hexdigest()
+
+    @property
     def always(self) -> str:
         """Has it fire for whoever writes, a replay of changes made elsewhere included."""
         return f'ALTER TABLE "{self.table}" ENABLE ALWAYS TRIGGER "{self.name}"'
@@ -127,10 +133,12 @@ JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
 WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"""
 
 FIRING = """\
-SELECT count(*) FROM unnest($1::text[], $2::text[]) AS wanted(in_table, name)
+SELECT count(*) FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted(in_table, name, source)
 JOIN pg_class ON relname = in_table AND relnamespace = current_schema()::regnamespace
-JOIN pg_trigger ON tgrelid = pg_class.oid AND tgname = name AND tgenabled IN ('O', 'A')"""
-"""How many of the triggers with these tables and names are there and enabled."""
+JOIN pg_trigger ON tgrelid = pg_class.oid AND tgname = name AND tgenabled IN ('O', 'A')
+JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE encode(sha256(convert_to(prosrc, 'UTF8')), 'hex') = source"""
+"""How many of the triggers with these tables, names and digests are there and enabled."""
 
 
 async def missing_triggers(

@@ -217,6 +217,8 @@ class RedisDatabaseAdapter(RoutedVerbs):
         self._session_text = RecordJson(cast(type[Session], by_table[Session.table_name]))
         self._user_text = RecordJson(cast(type[User], by_table[User.table_name]))
         self._sessions = self._sessions_of(self.sql, self.fenced)
+        if self._cache is not None:
+            self._cache.shares = self.sql.shares_sessions
 
     def fenced(self) -> Fence:
         return Fence(self._store, sessions_too=self._keeps_table)

@@ -77,6 +77,9 @@ class SessionCache:
         self.max_staleness = max_staleness
         self.statistics = CacheStatistics()
         self.now = now
+        self.shares = True
+        """Whether all who ask for a session are given the same records; where these hold something
+        that could be changed in place, each is given copies."""
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._good_until = float("-inf")
@@ -109,7 +112,8 @@ class SessionCache:
 
     def get(self, token_key: str) -> Found | None:
         """What is under ``token_key``; None: ask the database."""
-        return self._believed(self._entries.get(token_key))
+        found = self._believed(self._entries.get(token_key))
+        return found if found is None or self.shares else found.copied()
 
     def listing(self, user_id: str) -> Sequence[Session] | None:
         """All sessions of a user, as :meth:`store_listing` was given them; None: ask the
@@ -145,7 +149,7 @@ class SessionCache:
             return
         self._remove(token_key)
         if self._takes(name, _OVERHEAD + _size(session) + _size(user), 1):
-            self._entries[token_key] = found
+            self._entries[token_key] = found if self.shares else found.copied()
             self._key_of_session[session.id] = token_key
             self._keys_of_user.setdefault(user.id, set()).add(token_key)
 

@@ -59,6 +59,8 @@ class SqlDatabaseAdapter(DirectVerbs):
         self._is_open = False
         self._cache: SessionCache | None = None
         self._feed: Feed | None = None
+        self.shares_sessions = True
+        """Whether sessions and users hold nothing that could be changed in place."""
         self.on_change: Callable[[], None] = lambda: None
         self.on_wait: Callable[[str, float], None] = lambda pool, seconds: None
 
@@ -91,6 +93,9 @@ class SqlDatabaseAdapter(DirectVerbs):
         )
         self._known = KnownRows[Session](self._sessions.read, self._sessions.names.index("id"))
         self._pair = pair_reader(self._sessions, self._users)
+        self.shares_sessions = self._sessions.is_immutable and self._users.is_immutable
+        if self._cache is not None:
+            self._cache.shares = self.shares_sessions
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
