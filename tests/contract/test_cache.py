@@ -94,7 +94,7 @@ def test_what_one_request_changes_in_place_no_other_sees(site_with: MakeSite) ->
         who.user.tags.append("changed")
     hits = cache_of(site.auth).statistics.hits
     assert site.client().get("/get-session", headers=bearer(token)).json()["user"]["tags"] == []
-    assert cache_of(site.auth).statistics.hits == hits + 1
+    assert cache_of(site.auth).statistics.hits > hits
 
 
 def test_checks_need_no_database(cached: Site) -> None:

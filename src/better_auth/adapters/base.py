@@ -147,6 +147,8 @@ class DatabaseAdapter(Verbs, Protocol):
     """The tables of the records that were bound."""
     on_change: Callable[[], None]
     """Called when the database tells of a change, where it does."""
+    remembers: bool
+    """Whether :meth:`at_hand` ever answers, now that it is connected."""
     on_wait: Callable[[str, float], None]
     """Told the pool (``reading``, ``writing``) and the seconds it took until a connection of it
     could be used; what needs none is not told."""

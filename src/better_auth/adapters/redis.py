@@ -172,6 +172,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         self._client = RedisClient(url, pool_size=pool_size, patience=patience)
         self._store = RedisStore(self._client, prefix, are_copies=keep_table)
         self._cache: SessionCache | None = None
+        self.remembers = False
         self._feed: RedisFeed | None = None
         self._is_open = False
         self._paused_until = float("-inf")
@@ -205,6 +206,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         if listen_url is not None:
             raise ConfigurationError("session.cache.listen_url is for PostgreSQL, not for Redis")
         self._cache = cache
+        self.remembers = True
         self._store.forget = lambda owner: cache.forget([("user", owner)])
         self._feed = RedisFeed(
             cache, self._client, self._store.prefix, self._store.channel, lambda: self.on_change()

@@ -112,8 +112,11 @@ class SessionCache:
 
     def get(self, token_key: str) -> Found | None:
         """What is under ``token_key``; None: ask the database."""
-        found = self._believed(self._entries.get(token_key))
-        return found if found is None or self.shares else found.copied()
+        found = self._entries.get(token_key)
+        if found is None or self.now() > self._good_until:
+            return self._believed(found)
+        self.statistics.hits += 1
+        return found if self.shares else found.copied()
 
     def listing(self, user_id: str) -> Sequence[Session] | None:
         """All sessions of a user, as :meth:`store_listing` was given them; None: ask the

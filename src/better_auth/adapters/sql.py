@@ -61,6 +61,7 @@ class SqlDatabaseAdapter(DirectVerbs):
         self._feed: Feed | None = None
         self.shares_sessions = True
         """Whether sessions and users hold nothing that could be changed in place."""
+        self.remembers = False
         self.on_change: Callable[[], None] = lambda: None
         self.on_wait: Callable[[str, float], None] = lambda pool, seconds: None
 
@@ -168,10 +169,12 @@ class SqlDatabaseAdapter(DirectVerbs):
             )
         if self._feed is not None:
             self._feed.start(self._sessions.table, self._users.table)
+        keeps_records = self._hot_reads is not None and self.shares_sessions
+        self.remembers = self._cache is not None or keeps_records
         self._is_open = True
 
     async def close(self) -> None:
-        self._is_open = False
+        self._is_open = self.remembers = False
         self._hot_reads = self._hot_read = self._listings = None
         self._shortcut = self._direct = None
         if self._feed is not None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from better_auth.errors import AuthError, NotFound, PayloadTooLarge
-from better_auth.http.app import AuthApp, internal_error
+from better_auth.http.app import JSON, AuthApp, internal_error
 from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest, AuthResponse, Finish
 
@@ -52,6 +52,19 @@ class AsgiHandler:
         self._max_body_size = max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, path = None, scope["path"]
+        if scope["method"] == "GET" and path.startswith(self._base):
+            try:
+                body = self._app.at_hand(path[len(self._base) :], scope["headers"])
+            except Exception:
+                body = None  # whatever it is, it happens again on the whole way, and is answered so
+        if body is None:
+            return await self._answer(scope, receive, send)
+        headers = [*JSON, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_from(scope)
         response: AuthResponse | None = None
         watching: list[Finish] | None = None

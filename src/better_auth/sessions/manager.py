@@ -81,6 +81,11 @@ class SessionManager:
         """
         self._bars.append(is_barred)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is told of checks."""
+        return bool(self._watchers)
+
     def watch(self, seen: Callable[[Principal | None], None]) -> None:
         """Tell ``seen`` what every check finds from now on."""
         self._watchers.append(seen)
@@ -165,6 +170,8 @@ class SessionManager:
 
         None says nothing: resolve. It spares a door that is asked at every request a coroutine.
         """
+        if not self._database.remembers:
+            return None
         for key in self.tokens.keys(token):
             found = self._database.at_hand(key)
             if found is not None:
