@@ -180,6 +180,18 @@ def test_read_only(site: Site, server: RedisServer) -> None:
     assert timed(check(site, token)) == 401
 
 
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
+def test_a_server_that_evicts_is_warned_of(
+    server: RedisServer, policy: str, site_with: MakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it would throw sessions away for want of memory, the log says so at start."""
+    server.ask("CONFIG", "SET", "maxmemory", "100mb")
+    server.ask("CONFIG", "SET", "maxmemory-policy", policy)
+    site_with(database="sqlite://", session={"store": {"url": server.url}}).client().get("/ok")
+    warned = [r.getMessage() for r in caplog.records if "maxmemory-policy" in r.getMessage()]
+    assert len(warned) == (policy != "noeviction")
+
+
 def test_the_process_dies_between_table_and_redis(
     site: Site, site_with: MakeSite, server: RedisServer, keeps_table: bool, tmp_path: Path
 ) -> None:

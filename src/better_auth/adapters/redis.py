@@ -236,6 +236,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         await self.sql.connect()
         try:
             await self._client.run(("PING",))
+            await self._client.warn_of_eviction()
         except DatabaseUnavailable:
             if not self._keeps_table:
                 raise

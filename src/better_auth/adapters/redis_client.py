@@ -201,6 +201,20 @@ class RedisClient:
             answers: list[Any] = await pipeline.execute()
             return answers
 
+    async def warn_of_eviction(self) -> None:
+        """Say in the log where a full server throws away what it holds: whoever is signed in, or
+        that a copy is being changed. A cluster's servers, and one that does not tell, are not
+        asked."""
+        if self.is_cluster:
+            return
+        try:
+            memory = await self.client.info("memory")
+        except FAILURES:
+            return
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction" and memory.get("maxmemory"):
+            logger.warning("redis: maxmemory-policy is %s; sessions need noeviction", policy)
+
     async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:
         """The keys that match ``pattern``, some ``count`` at a time; one may come twice."""
         batch: list[bytes] = []
