@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from better_auth import AuthConfig, BetterAuth, User
+from better_auth import AuthConfig, BetterAuth, PasswordConfig, User
 from better_auth.mail import Letter
 from better_auth.plugins import (
     AccountManagementPlugin,
@@ -65,7 +65,13 @@ def make_config(**settings: Any) -> AuthConfig:
     """
     session = {"cookie_secure": False, **settings.pop("session", {})}
     settings.setdefault("rate_limit", {"enabled": False})
+    settings.setdefault("password", QUICK_PASSWORDS)
     return AuthConfig(SECRET if "secrets" not in settings else None, session=session, **settings)
+
+
+QUICK_PASSWORDS = PasswordConfig.model_construct(memory_cost=64, time_cost=1, parallelism=1)
+"""Hashes that take a hundredth of the time; no application may have them, but a test that is not
+about hashes need not wait for them."""
 
 
 def make_auth(

@@ -19,6 +19,12 @@ from tests.conftest import Site
 from tests.support import PASSWORD, bearer
 
 
+@pytest.fixture
+def site_with(site_with: Callable[..., Site]) -> Callable[..., Site]:
+    """With the hashes that applications have."""
+    return lambda **settings: site_with(**{"password": {}, **settings})
+
+
 def scrypt(password: str) -> str:
     """``password`` as better-auth keeps it: hexadecimal salt and key."""
     salt = os.urandom(16).hex()
