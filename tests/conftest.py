@@ -1,7 +1,7 @@
 """Fixtures: an application behind a real server, a clock, browsers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -100,18 +100,35 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture
-def site_with(clock: MovableClock, database_kind: str) -> Iterator[Callable[..., Site]]:
+def site_with(
+    clock: MovableClock, database_kind: str, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Site]]:
     """Makes a served application with the settings given; see ``make_auth``."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Site:
             if "database" not in settings:
-                settings["database"] = stack.enter_context(databases.new_database(database_kind))
+                settings["database"] = stack.enter_context(
+                    databases.lent_database(database_kind, _shape(settings))
+                    if databases.keeps_tables(request.module.__name__)
+                    else databases.new_database(database_kind)
+                )
                 of_kind = databases.session_settings(database_kind)
                 settings["session"] = {**of_kind, **settings.get("session", {})}
             return open_site(stack, clock, **settings)
 
         yield make
+
+
+def _shape(settings: dict[str, Any]) -> Hashable:
+    """What decides which tables an application has."""
+    plugins = settings.get("plugins")
+    return (
+        None if plugins is None else tuple(type(plugin) for plugin in plugins),
+        settings.get("user_model"),
+        repr(settings.get("session", {}).get("cache")),
+        settings.get("share_database_with_typescript"),
+    )
 
 
 @pytest.fixture

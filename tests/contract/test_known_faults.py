@@ -643,7 +643,7 @@ def test_sign_ins_leave_the_loop_free(site_with: MakeSite) -> None:
     No lag is anywhere near the time of one sign-in, nearly all of which is the hash. Of three
     rounds the best counts: what else the machine does is left out.
     """
-    site = site_with(password={"memory_cost": 128 * 1024, "time_cost": 3})
+    site = site_with(password={"memory_cost": 64 * 1024, "time_cost": 3})
     site.browser().sign_up()
     body = {"email": "ada@example.com", "password": PASSWORD}
 

@@ -1,5 +1,6 @@
 """The session page, sentence by sentence; each test quotes what it proves."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from uuid import UUID
@@ -205,8 +206,9 @@ def test_no_cap_on_listing_and_revoking(site: Site) -> None:
 
     async def many() -> str:
         user = await site.auth.users.create(name="Ada", email="ada@example.com")
-        for _ in range(4_999):
-            await site.auth.sessions.create(user)
+        for _ in range(49):
+            await asyncio.gather(*(site.auth.sessions.create(user) for _ in range(100)))
+        await asyncio.gather(*(site.auth.sessions.create(user) for _ in range(99)))
         return (await site.auth.sessions.create(user)).token
 
     token = site.run(many())

@@ -275,7 +275,7 @@ def test_turning_to_handles_and_back(on_file: Callable[..., Site]) -> None:
 
 def test_passwords_are_not_in_the_database(on_file: Callable[..., Site], path: Path) -> None:
     """ "Argon2id at m=19456 KiB, t=2, p=1 or stronger": that, and nothing else of a password."""
-    site = on_file()
+    site = on_file(password={})
     site.browser().sign_up(password="the plaintext of it")
     stored = stored_bytes(path)
     assert b"the plaintext" not in stored

@@ -394,8 +394,8 @@ class PrivilegesMachine(RuleBasedStateMachine):
 
 TestPrivileges = PrivilegesMachine.TestCase
 TestPrivileges.settings = settings(
-    max_examples=40,
-    stateful_step_count=50,
+    max_examples=25,
+    stateful_step_count=40,
     deadline=None,
     derandomize=True,
     database=None,

@@ -5,11 +5,13 @@ aiosqlite hops to the connection's thread for each of the four. On statements th
 microseconds the hops are most of the cost; here they are one.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL
 
 Parameters = Sequence[Any]
 
@@ -74,6 +76,15 @@ class OneHopConnection(aiosqlite.Connection):
             work(*arguments)
 
         await self._execute(statement)  # type: ignore[no-untyped-call]
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """End the thread. Where the connection could not be opened nobody waits for that, and the
+        event loop that aiosqlite would have the thread tell may be closed by then."""
+        if self._connection is not None:
+            return super().stop()
+        self._running = False
+        self._tx.put_nowait((None, lambda: _STOP_RUNNING_SENTINEL))
+        return None
 
 
 def connect(*arguments: Any, **options: Any) -> OneHopConnection:
