@@ -120,6 +120,19 @@ def site_with(
         yield make
 
 
+@pytest.fixture(scope="module")
+def shared_site_with(database_kind: str) -> Iterator[Callable[..., Site]]:
+    """As ``site_with``, for several tests that leave nothing in each other's way."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> Site:
+            database = stack.enter_context(databases.new_database(database_kind))
+            session = databases.session_settings(database_kind)
+            return open_site(stack, MovableClock(), database=database, session=session, **settings)
+
+        yield make
+
+
 def _shape(settings: dict[str, Any]) -> Hashable:
     """What decides which tables an application has."""
     plugins = settings.get("plugins")

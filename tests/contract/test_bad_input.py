@@ -50,6 +50,18 @@ RAW = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared(shared_site_with: Callable[..., Site]) -> Site:
+    """With the default settings."""
+    return shared_site_with()
+
+
+@pytest.fixture(scope="module")
+def everything(shared_site_with: Callable[..., Site]) -> Site:
+    """With one of each plugin."""
+    return shared_site_with(plugins=every_plugin())
+
+
 def check_refused(answer: httpx.Response) -> None:
     """An error in the one shape, that nobody may keep."""
     assert 400 <= answer.status_code < 500, answer.text
@@ -68,10 +80,10 @@ def test_every_endpoint_with_a_body_is_here(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_wrong_fields(site: Site, path: str) -> None:
+def test_wrong_fields(shared: Site, path: str) -> None:
     """Each field with what it must not be: 400, naming the field, not repeating the value."""
-    headers = bearer(site.session(site.user("me@example.com")).token)
-    client = site.client()
+    headers = bearer(shared.session(shared.user(f"{uuid4().hex}@example.com")).token)
+    client = shared.client()
     for field, value in GOOD[path].items():
         for wrong in WRONG:
             if type(wrong) is type(value) and field != "email" and wrong is True:
@@ -93,10 +105,11 @@ def test_wrong_fields(site: Site, path: str) -> None:
 
 @pytest.mark.parametrize("path", GOOD)
 @pytest.mark.parametrize("name", RAW)
-def test_not_the_object_expected(site: Site, path: str, name: str) -> None:
+def test_not_the_object_expected(shared: Site, path: str, name: str) -> None:
     """400 for what is not one unambiguous JSON object."""
-    headers = bearer(site.session(site.user()).token) | {"Content-Type": "application/json"}
-    answer = site.client().post(path, content=RAW[name], headers=headers)
+    token = shared.session(shared.user(f"{uuid4().hex}@example.com")).token
+    headers = bearer(token) | {"Content-Type": "application/json"}
+    answer = shared.client().post(path, content=RAW[name], headers=headers)
     check_refused(answer)
     assert answer.status_code == 400
 
@@ -107,9 +120,9 @@ PLUGIN_PATHS = sorted(DOCUMENT["paths"].keys() - make_auth().openapi()["paths"].
 
 
 @pytest.mark.parametrize("path", PLUGIN_PATHS)
-def test_plugins_endpoints(site_with: Callable[..., Site], path: str) -> None:
+def test_plugins_endpoints(everything: Site, path: str) -> None:
     """Every field of every plugin's endpoint, wrong in every way, asked by who may do it all."""
-    ask_wrongly(site_with(plugins=every_plugin()), DOCUMENT, path)
+    ask_wrongly(everything, DOCUMENT, path)
 
 
 def ask_wrongly(site: Site, document: dict[str, Any], path: str) -> None:
@@ -147,10 +160,10 @@ def ask_wrongly(site: Site, document: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize(
     "media", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "é;"]
 )
-def test_415(site: Site, media: str | None) -> None:
+def test_415(shared: Site, media: str | None) -> None:
     """A body that is not declared as JSON."""
     headers = {"Content-Type": media.encode("latin-1")} if media else {}
-    answer = site.client().post("/sign-in/email", content=b'{"email": "a"}', headers=headers)
+    answer = shared.client().post("/sign-in/email", content=b'{"email": "a"}', headers=headers)
     check_refused(answer)
     assert answer.status_code == 415
 
@@ -178,9 +191,9 @@ def test_413(site: Site) -> None:
         b"Bearer a, Bearer b",
     ],
 )
-def test_garbage_authorization(site: Site, authorization: bytes) -> None:
+def test_garbage_authorization(shared: Site, authorization: bytes) -> None:
     """A garbage header is 401, never 500."""
-    answer = site.client().get("/get-session", headers=[(b"Authorization", authorization)])
+    answer = shared.client().get("/get-session", headers=[(b"Authorization", authorization)])
     check_refused(answer)
     assert answer.status_code == 401
 
@@ -251,21 +264,21 @@ def exchange(site: Site, raw: bytes) -> bytes:
         "/auth;x/get-session",
     ],
 )
-def test_unknown_paths(site: Site, target: str) -> None:
+def test_unknown_paths(shared: Site, target: str) -> None:
     """404 for an unknown path, a doubled slash too; no other spelling reaches an endpoint."""
     request = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    answer = exchange(site, request)
+    answer = exchange(shared, request)
     assert answer.startswith(b"HTTP/1.1 404 "), answer
     assert b'"code":"NOT_FOUND"' in answer
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "GET"])
-def test_405(site: Site, method: str) -> None:
+def test_405(shared: Site, method: str) -> None:
     """405 with Allow for a method the path does not answer."""
-    answer = site.client().request(method, "/sign-out")
+    answer = shared.client().request(method, "/sign-out")
     check_refused(answer)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert site.client().put("/ok").headers["allow"] == "GET, HEAD"
+    assert shared.client().put("/ok").headers["allow"] == "GET, HEAD"
 
 
 def test_head(site: Site) -> None:
