@@ -13,8 +13,9 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from better_auth.adapters.base import Condition, Operator
 
-MANY = 8
-"""Values that ``in_`` may have where a statement is kept; there is one for each number."""
+MANY = 25
+"""Values that ``in_`` may have where a statement is kept; there is one for each number.
+The purge's batches are of this size."""
 
 _COMPARING: frozenset[Operator] = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 

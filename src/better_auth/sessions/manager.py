@@ -34,7 +34,7 @@ from better_auth.events import (
 )
 from better_auth.models import Found, Principal, Record, Session, User, Verification, impersonator
 from better_auth.sessions.making import Client, SessionMaker
-from better_auth.sessions.purge import purge
+from better_auth.sessions.purge import BATCH, purge
 from better_auth.sessions.tokens import TokenVault, new_token
 from better_auth.sessions.watch import SessionWatch
 
@@ -413,7 +413,7 @@ class SessionManager:
         past = le(self._clock())
         return sum([await self._database.count(model, expires_at=past) for model in self._expiring])
 
-    async def purge(self, batch: int = 100) -> AsyncIterator[int]:
+    async def purge(self, batch: int = BATCH) -> AsyncIterator[int]:
         """Delete expired sessions, verifications and plugins' rows, ``batch`` at a time; the
         number of rows gone after each, so that a caller can show progress or stop between."""
         past, purged = self._clock(), 0
