@@ -9,6 +9,7 @@ import pytest
 
 from better_auth.adapters import SessionCache, in_, le
 from better_auth.adapters.rows import names_in
+from better_auth.adapters.session_cache import Name
 from better_auth.models import Found, Session, User
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -56,7 +57,8 @@ def cache(seconds: Seconds) -> SessionCache:
 
 def keep(cache: SessionCache, number: int, user: int = 1, text: str = "") -> None:
     """Store what a read found."""
-    cache.store(cache.reading(), f"k{number}", found(number, user, text))
+    with cache.reading() as reading:
+        cache.store(reading, f"k{number}", found(number, user, text))
 
 
 def test_believed_for_max_staleness_after_a_proof(cache: SessionCache, seconds: Seconds) -> None:
@@ -84,20 +86,31 @@ def test_forget(cache: SessionCache, name: tuple[str, str]) -> None:
     assert cache.get("k2") is not None
 
 
-@pytest.mark.parametrize("name", [("key", "k1"), ("session", "s1"), ("user", "u1"), None])
-def test_what_changes_during_a_read_is_not_kept(
-    cache: SessionCache, name: tuple[str, str] | None
-) -> None:
-    """The read may have seen it as it was."""
-    reading = cache.reading()
+def change(cache: SessionCache, name: Name | None) -> None:
+    """Tell that what goes by ``name`` has changed, or anything may have."""
     if name is None:
         cache.clear()
     else:
-        cache.forget([name])  # type: ignore[list-item]
-    cache.store(reading, "k1", found(1))
+        cache.forget([name])
+
+
+@pytest.mark.parametrize("name", [("key", "k1"), ("session", "s1"), ("user", "u1"), None])
+def test_what_changes_during_a_read_is_not_kept(cache: SessionCache, name: Name | None) -> None:
+    """The read may have seen it as it was."""
+    with cache.reading() as reading:
+        change(cache, name)
+        cache.store(reading, "k1", found(1))
     assert cache.get("k1") is None
     keep(cache, 1)
     assert cache.get("k1") is not None, "the next read is kept"
+
+
+def test_nothing_is_kept_after_the_read(cache: SessionCache) -> None:
+    """Changes are told to it only while it lasts."""
+    with cache.reading() as reading:
+        pass
+    cache.store(reading, "k1", found(1))
+    assert cache.get("k1") is None
 
 
 def test_nothing_is_kept_unproven(cache: SessionCache, seconds: Seconds) -> None:
@@ -152,7 +165,8 @@ def listed(*numbers: int, user: int = 1) -> list[Session]:
 
 def keep_listing(cache: SessionCache, *numbers: int, user: int = 1) -> None:
     """Store a listing that a read found."""
-    cache.store_listing(cache.reading(), f"u{user}", listed(*numbers, user=user))
+    with cache.reading() as reading:
+        cache.store_listing(reading, f"u{user}", listed(*numbers, user=user))
 
 
 def test_a_listing_is_believed_as_long(cache: SessionCache, seconds: Seconds) -> None:
@@ -166,19 +180,16 @@ def test_a_listing_is_believed_as_long(cache: SessionCache, seconds: Seconds) ->
 
 
 @pytest.mark.parametrize("name", [("session", "s2"), ("user", "u1"), ("listing", "u1"), None])
-def test_a_listing_is_forgotten(cache: SessionCache, name: tuple[str, str] | None) -> None:
+def test_a_listing_is_forgotten(cache: SessionCache, name: Name | None) -> None:
     """With any of its sessions, its user, a new session; another user's stays, but for all. What
     is named during a read is not kept."""
     keep_listing(cache, 1, 2)
     keep_listing(cache, 3, user=2)
-    reading = cache.reading()
-    if name is None:
-        cache.clear()
-    else:
-        cache.forget([name])  # type: ignore[list-item]
-    assert cache.listing("u1") is None
-    assert (cache.listing("u2") is None) == (name is None)
-    cache.store_listing(reading, "u1", listed(1, 2))
+    with cache.reading() as reading:
+        change(cache, name)
+        assert cache.listing("u1") is None
+        assert (cache.listing("u2") is None) == (name is None)
+        cache.store_listing(reading, "u1", listed(1, 2))
     assert cache.listing("u1") is None
     keep_listing(cache, 1, 2)
     assert cache.listing("u1") is not None, "the next read is kept"
@@ -220,8 +231,8 @@ def test_listings_share_the_bounds() -> None:
     assert len(cache) == 3
     keep_listing(cache, *range(10, 15))
     assert cache.listing("u1") is None, "more than all there may be"
-    long = [found(20, text="x" * 30_000).session]
-    cache.store_listing(cache.reading(), "u1", long)
+    with cache.reading() as reading:
+        cache.store_listing(reading, "u1", [found(20, text="x" * 30_000).session])
     assert cache.listing("u1") is None, "larger than all there may be"
     assert len(cache) == 3
     cache.forget([("user", f"u{user}") for user in range(1, 5)])

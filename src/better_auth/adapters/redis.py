@@ -269,19 +269,12 @@ class RedisDatabaseAdapter(RoutedVerbs):
         return None if self._cache is None else self._cache.get(token_key)
 
     async def session_with_user(self, token_key: str) -> Found | None:
-        cache = self._cache
-        if cache is None:
+        if self._cache is None:
             return (await self._read(token_key))[0]
-        reading = cache.reading()
-        try:
+        with self._cache.reading() as reading:
             found, is_told = await self._read(token_key)
-        except BaseException:
-            cache.drop(reading)
-            raise
-        if found is None or not is_told:
-            cache.drop(reading)
-        else:
-            cache.store(reading, token_key, found)
+            if found is not None and is_told:
+                self._cache.store(reading, token_key, found)
         return found
 
     async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:

@@ -12,7 +12,8 @@ announced (:meth:`SessionCache.reading`), and what is named in the meantime is n
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
@@ -133,15 +134,16 @@ class SessionCache:
         self.statistics.hits += 1
         return found
 
-    def reading(self) -> Reading:
-        """Announce a read that begins now; it must be given to :meth:`store` or :meth:`drop`."""
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Announce a read that begins now; what it found may be stored until this is left."""
         reading = Reading()
         self._readings.add(reading)
-        return reading
-
-    def drop(self, reading: Reading) -> None:
-        """The read found nothing to store."""
-        self._readings.discard(reading)
+        try:
+            yield reading
+        finally:
+            self._readings.discard(reading)
+            reading.is_void = True  # from now on nobody tells it
 
     def store(self, reading: Reading, token_key: str, found: Found) -> None:
         """Keep what ``reading`` found, unless it has changed since the read began."""
@@ -175,7 +177,6 @@ class SessionCache:
 
     def _holds(self, reading: Reading, names: set[Name]) -> bool:
         """Whether what ``reading`` found, and goes by ``names``, is certain to be true still."""
-        self._readings.discard(reading)
         return self.is_current and not reading.is_void and reading.changed.isdisjoint(names)
 
     def _takes(self, name: Name, size: int, count: int) -> bool:

@@ -228,16 +228,10 @@ class SqlDatabaseAdapter(DirectVerbs):
             pass  # whatever stood in the way, the engine waits its turn or says what is wrong
         if self._cache is None:
             return await self._read(token_key)
-        reading = self._cache.reading()
-        try:
+        with self._cache.reading() as reading:
             found = await self._read(token_key)
-        except BaseException:
-            self._cache.drop(reading)
-            raise
-        if found is None:
-            self._cache.drop(reading)
-        else:
-            self._cache.store(reading, token_key, found)
+            if found is not None:
+                self._cache.store(reading, token_key, found)
         return found
 
     async def live_sessions(self, user_id: str, now: datetime) -> list[Session]:
@@ -262,13 +256,9 @@ class SqlDatabaseAdapter(DirectVerbs):
 
     async def _all_sessions(self, cache: SessionCache, user_id: str) -> list[Session]:
         """A user's sessions, expired ones too: which those are is for the clock to say."""
-        reading = cache.reading()
-        try:
+        with cache.reading() as reading:
             found = await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id)
-        except BaseException:
-            cache.drop(reading)
-            raise
-        cache.store_listing(reading, user_id, found)
+            cache.store_listing(reading, user_id, found)
         return found
 
     async def _known_sessions(self, **where: Any) -> list[Session]:
