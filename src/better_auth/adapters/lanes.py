@@ -5,6 +5,7 @@ whole queue at once: under load a round trip is shared by many.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -16,32 +17,32 @@ BATCH = 64
 """Checks that one round trip answers at most."""
 
 
-class Lane(Generic[V]):
+class Lane(ABC, Generic[V]):
     """One connection, made when needed and again after every failure."""
 
     def __init__(self) -> None:
         self.connection: Any = None
 
+    @abstractmethod
     async def open(self) -> None:
         """Set ``connection``, ready to be asked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drop(self) -> None:
         """Let go of the connection, without a word to a server that may not answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def may_be_stale(self, error: BaseException) -> bool:
         """Whether ``error`` may come of a connection that broke while it sat idle; a server that
         keeps silent has been waited for long enough."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def one(self, key: str) -> V | None:
         """What is under ``key``."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def many(self, keys: set[str]) -> dict[str, V]:
         """What is under ``keys``, by key."""
-        raise NotImplementedError
 
     async def tried(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What ``ask`` answers; once more on a new connection where the old one had broken."""

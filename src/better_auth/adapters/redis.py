@@ -19,8 +19,10 @@ from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
+from better_auth.adapters.backend import Row
 from better_auth.adapters.base import Verbs, gt
 from better_auth.adapters.conditions import values_of
+from better_auth.adapters.hot_reads import KnownRows
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.record_json import RecordJson
 from better_auth.adapters.redis_client import Copies, RedisClient
@@ -219,6 +221,9 @@ class RedisDatabaseAdapter(RoutedVerbs):
         self._session_text = RecordJson(cast(type[Session], by_table[Session.table_name]))
         self._user_text = RecordJson(cast(type[User], by_table[User.table_name]))
         self._sessions = self._sessions_of(self.sql, self.fenced)
+        self._pair: Callable[[Row], Found | None] = self._decoded
+        if self.sql.shares_sessions:
+            self._pair = KnownRows(self._decoded, 0).record
         if self._cache is not None:
             self._cache.shares = self.sql.shares_sessions
 
@@ -288,17 +293,18 @@ class RedisDatabaseAdapter(RoutedVerbs):
         if self._keeps_table:
             return await self._read_or_ask(token_key)
         copies = await self._store.read(token_key)
-        session, user = self._in(copies, token_key)
+        found = self._in(copies, token_key)
+        if found is not None:
+            return found, True
+        session = self._session_in(copies, token_key)
         if session is None:
             if not token_key:  # health asks for a key nobody has: the tables must answer as well
                 await self.sql.session_with_user(token_key)
             return None, False
-        if user is not None:
-            return Found(session, user), True
-        found = await self.sql.find_one(self._user_text.model, id=session.user_id)
-        if found is None:
+        user = await self.sql.find_one(self._user_text.model, id=session.user_id)
+        if user is None:
             return None, False
-        return Found(session, found), await self._copy(copies.at, found)
+        return Found(session, user), await self._copy(copies.at, user)
 
     async def _read_or_ask(self, token_key: str) -> tuple[Found | None, bool]:
         """The same where the table is kept: without Redis, or a copy there, it is asked."""
@@ -306,9 +312,9 @@ class RedisDatabaseAdapter(RoutedVerbs):
         if time.monotonic() >= self._paused_until:
             try:
                 copies = await self._store.read(token_key)
-                session, user = self._in(copies, token_key)
-                if session is not None and user is not None:
-                    return Found(session, user), True
+                found = self._in(copies, token_key)
+                if found is not None:
+                    return found, True
             except DatabaseUnavailable:
                 self._paused_until = time.monotonic() + PAUSE
         found = await self.sql.session_with_user(token_key)
@@ -316,12 +322,23 @@ class RedisDatabaseAdapter(RoutedVerbs):
             return found, False
         return found, await self._copy(copies.at, found.user, found.session)
 
-    def _in(self, copies: Copies, token_key: str) -> tuple[Session | None, User | None]:
-        """What was found, if the session's key still is its own: what leads there may be older."""
+    def _in(self, copies: Copies, token_key: str) -> Found | None:
+        """The session with its user, where both are here."""
+        if copies.session is None or copies.user is None:
+            return None
+        return self._pair((token_key, copies.session, copies.user))
+
+    def _decoded(self, row: Row) -> Found | None:
+        """What a token's key and the texts of a session and its user say."""
+        token_key, session_text, user_text = row
+        session = self._session_in(Copies(session_text, user_text, 0), token_key)
+        user = self._user_text.decode(user_text)
+        return None if session is None or user is None else Found(session, user)
+
+    def _session_in(self, copies: Copies, token_key: str) -> Session | None:
+        """The session, if the key still is its own: what leads there may be older."""
         session = self._session_text.decode(copies.session) if copies.session else None
-        if session is None or session.token_key != token_key:
-            return None, None
-        return session, self._user_text.decode(copies.user) if copies.user else None
+        return None if session is None or session.token_key != token_key else session
 
     async def _copy(self, at: int, user: User, session: Session | None = None) -> bool:
         """Copy what the tables held after ``at``; whether it is there. A check does without."""

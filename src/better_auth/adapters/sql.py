@@ -95,6 +95,8 @@ class SqlDatabaseAdapter(DirectVerbs):
         self._known = KnownRows[Session](self._sessions.read, self._sessions.names.index("id"))
         self._pair = pair_reader(self._sessions, self._users)
         self.shares_sessions = self._sessions.is_immutable and self._users.is_immutable
+        if self.shares_sessions:
+            self._pair = KnownRows(self._pair, self._sessions.names.index("id")).record
         if self._cache is not None:
             self._cache.shares = self.shares_sessions
 

@@ -1,5 +1,6 @@
 """The database verbs as SQL, by SQLAlchemy Core, on whatever connections they are given."""
 
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
@@ -28,21 +29,22 @@ class SqlVerbs(Verbs):
     """Whether each verb is committed by itself."""
     _backend: Backend
 
+    @abstractmethod
     def written(self, table: TableOf, where: Mapping[str, Any]) -> None:
         """Called when rows that met ``where``, or meet it now, were or may have been inserted,
         changed or deleted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        raise NotImplementedError
+        """For one query."""
 
+    @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """For one statement, committed by itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def changing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """For several statements, committed together at the end."""
-        raise NotImplementedError
 
     @again_after_deadlock
     async def insert(self, record: R) -> R:

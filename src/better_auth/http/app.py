@@ -97,9 +97,6 @@ class AuthApp:
         """Run ``endpoint`` for an admitted request whose body is there."""
         call = Call(self._context, request, self.wire)
         try:
-            caller = call.at_hand() if endpoint.is_lasting else None
-            if caller is not None and endpoint in caller.answers:
-                return AuthResponse(200, caller.answers[endpoint], [*JSON])
             if endpoint.body is None and endpoint.query is None:
                 result = await endpoint.function(call)
             else:
@@ -107,9 +104,7 @@ class AuthApp:
             if isinstance(result, Redirect):
                 response = result.response()
             else:
-                response = AuthResponse(200, self.wire.render(result), [*JSON])
-                if caller is not None:
-                    caller.answers[endpoint] = response.body
+                response = AuthResponse(200, self._body(result, endpoint, call), [*JSON])
         except AuthError as error:
             response = self.refusal(error, request)
         except Exception:
@@ -118,6 +113,15 @@ class AuthApp:
         if call.cookies:
             response.headers += self.wire.cookie_headers(call.cookies)
         return response
+
+    def _body(self, result: object, endpoint: Endpoint, call: Call) -> bytes:
+        """``result`` as JSON, made once for as long as it says the same."""
+        caller = call.known_principal if endpoint.is_lasting else None
+        if caller is None:
+            return self.wire.render(result)
+        if endpoint not in caller.answers:
+            caller.answers[endpoint] = self.wire.render(result)
+        return caller.answers[endpoint]
 
     def refusal(self, error: AuthError, request: AuthRequest) -> AuthResponse:
         """The answer to what an endpoint, or a guard before it, refuses."""
