@@ -135,6 +135,8 @@ def new_database(kind: str) -> Iterator[str]:
             raise ValueError(f"no kind of database: {kind}")
 
 
+_DO_NOT_WAIT = "synchronous_commit"
+
 _done_with: dict[Hashable, list[str]] = {}
 """URLs of databases by kind and shape, in which nothing is but empty tables."""
 
@@ -142,7 +144,8 @@ _done_with: dict[Hashable, list[str]] = {}
 @contextmanager
 def lent_database(kind: str, shape: Hashable) -> Iterator[str]:
     """As :func:`new_database`, for who changes no tables: where another is done with theirs that
-    is of the same ``shape``, it is that one. Making tables takes longer than most tests."""
+    is of the same ``shape``, it is that one. Making tables takes longer than most tests, and so
+    does waiting for the disk: of PostgreSQL's, nothing needs to outlive the server."""
     if kind not in ("postgresql", "mysql"):
         with new_database(kind) as url:
             yield url
@@ -154,6 +157,8 @@ def lent_database(kind: str, shape: Hashable) -> Iterator[str]:
         kept = ExitStack()
         url = kept.enter_context(new_database(kind))
         atexit.register(kept.close)
+        if kind == "postgresql":
+            url += f"&{_DO_NOT_WAIT}=off"
     yield url
     _delete_rows(kind, url)
     free.append(url)
@@ -210,7 +215,10 @@ class _Postgresql:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._connection = self._run(asyncpg.connect(POSTGRESQL, timeout=5))
+        settings = {_DO_NOT_WAIT: "off"}
+        self._connection = self._run(
+            asyncpg.connect(POSTGRESQL, timeout=5, server_settings=settings)
+        )
 
     def execute(self, statement: str) -> None:
         self._run(self._connection.execute(statement))
