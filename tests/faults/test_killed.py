@@ -17,7 +17,7 @@ from tests import databases
 from tests.servers import auth_server
 from tests.support import PASSWORD, SECRET, bearer
 
-SIGN_UPS = {"sqlite": 1000, "postgresql": 300, "mysql": 300}
+SIGN_UPS = {"sqlite": 1000, "postgresql": 150, "mysql": 150}
 KILLS = 3
 
 

@@ -17,28 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.integration.commands import environment, run
 from tests.support import PASSWORD, SECRET
 
 COMMAND = str(Path(sys.executable).parent / "better-auth")
 USER = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of ours, and ``more``."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")} | more
-
-
-def run(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
-        [COMMAND, *arguments],
-        cwd=cwd,
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        input=f"{PASSWORD}\n",
-        timeout=60,
-    )
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ from better_auth.adapters import sqlite as sqlite_backend
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
 from better_auth.models import User
 from tests.conftest import Site
-from tests.integration.test_cli import COMMAND, environment, url_in
+from tests.integration.commands import environment
+from tests.integration.test_cli import COMMAND, url_in
 from tests.support import (
     COOKIE,
     PASSWORD,

@@ -140,15 +140,15 @@ def test_purge_goes_on_after_a_failure(
     auth = make_auth(
         database=f"sqlite:///{tmp_path}/test.db", clock=clock, session={"purge_interval": 0.05}
     )
-    take = SqlDatabaseAdapter.take
+    delete = SqlDatabaseAdapter.delete
     failures = iter([RuntimeError("once")])
 
     async def flaky(self: SqlDatabaseAdapter, *arguments: Any, **options: Any) -> Any:
         for failure in failures:
             raise failure
-        return await take(self, *arguments, **options)
+        return await delete(self, *arguments, **options)
 
-    monkeypatch.setattr(SqlDatabaseAdapter, "take", flaky)
+    monkeypatch.setattr(SqlDatabaseAdapter, "delete", flaky)
 
     async def work() -> None:
         async with auth.lifespan():

@@ -1,4 +1,7 @@
-"""Node, the packages of a ``package.json`` installed once, and what runs on them."""
+"""Node, the packages of a ``package.json`` installed once, and what runs on them.
+
+``python -m tests.interop.node DIRECTORY...`` installs those of these directories beforehand.
+"""
 
 import fcntl
 import hashlib
@@ -6,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +28,19 @@ def _cache(source: Path) -> Path:
 
 @contextmanager
 def workshop(source: Path = HERE) -> Iterator[Path]:
-    """A folder with the scripts of ``source``, beside the installed packages that they import.
+    """A folder with the scripts of ``source``, beside the installed packages that they import."""
+    cache = installed(source)
+    folder = Path(tempfile.mkdtemp(prefix="scripts-", dir=cache))
+    ignored = shutil.ignore_patterns("*.py", "__pycache__")
+    shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def installed(source: Path) -> Path:
+    """The folder in which the packages of ``source`` are.
 
     Installing compiles SQLite, which takes a minute, once; whoever comes meanwhile waits.
     """
@@ -44,13 +60,7 @@ def workshop(source: Path = HERE) -> Iterator[Path]:
             ]
             subprocess.run(npm, cwd=cache, check=True, timeout=500)
             (cache / "complete").touch()
-    folder = Path(tempfile.mkdtemp(prefix="scripts-", dir=cache))
-    ignored = shutil.ignore_patterns("*.py", "__pycache__")
-    shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    return cache
 
 
 @contextmanager
@@ -82,3 +92,8 @@ def walked(folder: Path, walk: str, origin: str) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     steps: list[dict[str, Any]] = json.loads(done.stdout)
     return steps
+
+
+if __name__ == "__main__":
+    for directory in sys.argv[1:]:
+        installed(Path(directory))
