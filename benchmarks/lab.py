@@ -18,7 +18,7 @@ from benchmarks.machine import Cores, cpu_seconds, postgresql_cpu_seconds
 from benchmarks.servers import Listening
 
 WARM_UP = 0.5
-"""Seconds of load before the first turn of each server."""
+"""Seconds of load before the first turn of each server; then everything is asked once."""
 
 CONNECTIONS = 32
 
@@ -154,6 +154,8 @@ class Lab:
         comparison = Comparison([], [])
         for side in (subject, floor):
             self.turn(side, WARM_UP)
+            once = load.Stream(side.server.port, side.requests, count=len(side.requests))
+            load.run([once], self.cores.load)
         for _ in range(self.rounds):
             comparison.subject.append(self.turn(subject, self.turn_seconds))
             comparison.floor.append(self.turn(floor, self.turn_seconds))

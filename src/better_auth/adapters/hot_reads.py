@@ -20,7 +20,7 @@ REMEMBERED_LISTINGS = 256
 """Users whose sessions are kept at most."""
 
 REMEMBERED_ROWS = 4096
-"""Rows kept at most with their records, some 3 KB each."""
+"""Rows kept at most with their records, some 3 KB each, 6 KB with a user."""
 
 
 class HotReads(Generic[T]):
