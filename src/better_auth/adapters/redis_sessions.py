@@ -81,7 +81,7 @@ class SessionsInRedis:
         keep, now = self._milliseconds(session), render_time(self._clock())[:19]
         await self._locate(session)
         outcome = await self._store.put(place, text, now, keep, is_known=False)
-        if outcome == "unknown" and await self._tables.count(User, id=session.user_id):
+        if outcome == "unknown" and await self._tables.find_one(User, id=session.user_id):
             outcome = await self._store.put(place, text, now, keep, is_known=True)
         if outcome == "put":
             return
