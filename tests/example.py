@@ -1,7 +1,6 @@
 """``examples/everything.py`` as somebody runs it who copies from it."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import SECRET
+from tests.support import SECRET, environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,16 +28,15 @@ class Example:
 
 def example_environment(directory: Path, **more: str) -> dict[str, str]:
     """This process's environment with the example's settings."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")}
-    return own | {
+    own = {
         "BETTER_AUTH_SECRET": SECRET,
         "BETTER_AUTH_DATABASE_URL": f"sqlite:///{directory}/everything.db",
         "BETTER_AUTH_SESSION__COOKIE_SECURE": "false",
         "BETTER_AUTH_RATE_LIMIT__ENABLED": "false",
         "ADMIN_EMAILS": "Boss@example.com, other@example.com",
         "OUTBOX": str(directory / "outbox.jsonl"),
-        **more,
     }
+    return environment(**own | more)
 
 
 def example_command(port: int) -> list[str]:

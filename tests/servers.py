@@ -20,6 +20,8 @@ import httpx
 import pymysql
 import pytest
 
+from tests.support import environment
+
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
@@ -332,12 +334,11 @@ class AuthServer:
     """``better-auth serve`` in a process of its own, on a free port of 127.0.0.1."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
-        own = {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")}
         command = Path(sys.executable).with_name("better-auth")
         self.process = subprocess.Popen(
             [str(command), "serve", "--port", "0"],
             cwd=directory,
-            env=own | {f"BETTER_AUTH_{name}": value for name, value in settings.items()},
+            env=environment(**{f"BETTER_AUTH_{name}": value for name, value in settings.items()}),
             stdout=subprocess.PIPE,
             text=True,
         )

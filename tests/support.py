@@ -1,6 +1,7 @@
 """What tests share: a clock to move, applications to build, a real server to ask."""
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -42,6 +43,11 @@ PASSWORD = "correct horse battery"
 COOKIE = "better-auth.session-token"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Shared by all clients: each making its own would load every root certificate anew."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without settings of ours, and ``more``."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")} | more
 
 
 class MovableClock:

@@ -13,12 +13,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import better_auth.cli.commands
-from tests.support import PASSWORD
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of ours, and ``more``."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("BETTER_AUTH_")} | more
+from tests.support import PASSWORD, environment
 
 
 def run(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.commands import environment, run
-from tests.support import PASSWORD, SECRET
+from tests.integration.commands import run
+from tests.support import PASSWORD, SECRET, environment
 
 COMMAND = str(Path(sys.executable).parent / "better-auth")
 USER = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}

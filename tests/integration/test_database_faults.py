@@ -27,7 +27,6 @@ from better_auth.adapters import sqlite as sqlite_backend
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
 from better_auth.models import User
 from tests.conftest import Site
-from tests.integration.commands import environment
 from tests.integration.test_cli import COMMAND, url_in
 from tests.support import (
     COOKIE,
@@ -37,6 +36,7 @@ from tests.support import (
     LoopKeeper,
     MovableClock,
     bearer,
+    environment,
     make_auth,
     serve,
 )

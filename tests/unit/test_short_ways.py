@@ -3,6 +3,7 @@ PostgreSQL's verbs."""
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -145,34 +146,45 @@ needs_postgresql = pytest.mark.skipif(
 )
 
 
+def _beside_another(
+    work: Callable[[SqlDatabaseAdapter, SqlDatabaseAdapter], Awaitable[None]],
+) -> None:
+    """Carry out ``work`` with two adapters of one database on PostgreSQL."""
+
+    async def both(url: str) -> None:
+        async with (
+            opened(SqlDatabaseAdapter(url)) as database,
+            opened(SqlDatabaseAdapter(url)) as other,
+        ):
+            await work(database, other)
+
+    with databases.new_database("postgresql") as url:
+        asyncio.run(both(url))
+
+
 @needs_postgresql
 def test_the_same_row_is_the_same_record() -> None:
     """PostgreSQL is asked for every listing; a row that it gave before is the record it was, one
     that anybody changed is another."""
 
-    async def work(url: str) -> None:
-        async with (
-            opened(SqlDatabaseAdapter(url)) as database,
-            opened(SqlDatabaseAdapter(url)) as other,
-        ):
-            await database.insert(user(1))
-            await database.insert(session(1))
-            await database.insert(session(2, created_at=NOW + timedelta(seconds=1)))
-            first = await database.live_sessions("user-1", NOW)
-            first[0].__dict__["token"] = "noted"
-            again = await database.live_sessions("user-1", NOW)
-            assert [one is two for one, two in zip(first, again, strict=True)] == [True, True]
-            await other.update(Session, {"user_agent": "x"}, id="session-2")
-            changed, same = await database.live_sessions("user-1", NOW)
-            assert (changed.user_agent, changed.token) == ("x", "")
-            assert same is first[1]
-            await other.delete(Session, id="session-1")
-            assert await _ids(database) == ["session-2"]
-            await other.insert(session(3))
-            assert await _ids(database) == ["session-2", "session-3"]
+    async def work(database: SqlDatabaseAdapter, other: SqlDatabaseAdapter) -> None:
+        await database.insert(user(1))
+        await database.insert(session(1))
+        await database.insert(session(2, created_at=NOW + timedelta(seconds=1)))
+        first = await database.live_sessions("user-1", NOW)
+        first[0].__dict__["token"] = "noted"
+        again = await database.live_sessions("user-1", NOW)
+        assert [one is two for one, two in zip(first, again, strict=True)] == [True, True]
+        await other.update(Session, {"user_agent": "x"}, id="session-2")
+        changed, same = await database.live_sessions("user-1", NOW)
+        assert (changed.user_agent, changed.token) == ("x", "")
+        assert same is first[1]
+        await other.delete(Session, id="session-1")
+        assert await _ids(database) == ["session-2"]
+        await other.insert(session(3))
+        assert await _ids(database) == ["session-2", "session-3"]
 
-    with databases.new_database("postgresql") as url:
-        asyncio.run(work(url))
+    _beside_another(work)
 
 
 @needs_postgresql
@@ -180,31 +192,26 @@ def test_what_a_check_reads_again_is_the_same() -> None:
     """PostgreSQL is asked at every check; session and user are the records they were, until anybody
     has changed either."""
 
-    async def work(url: str) -> None:
-        async with (
-            opened(SqlDatabaseAdapter(url)) as database,
-            opened(SqlDatabaseAdapter(url)) as other,
-        ):
-            await database.insert(user(1))
-            await database.insert(session(1))
-            first = await database.session_with_user("key-1")
-            assert first is not None
-            assert await database.session_with_user("key-1") is first
-            await other.update(User, {"name": "New"}, id="user-1")
-            renamed = await database.session_with_user("key-1")
-            assert renamed is not None
-            assert renamed.user.name == "New"
-            await other.update(Session, {"user_agent": "x"}, id="session-1")
-            changed = await database.session_with_user("key-1")
-            assert changed is not None
-            assert (changed.session.user_agent, changed.holder) == ("x", None)
-            await other.update(Session, {"token_key": "key-2"}, id="session-1")
-            assert await database.session_with_user("key-1") is None
-            await other.delete(Session, id="session-1")
-            assert await database.session_with_user("key-2") is None
+    async def work(database: SqlDatabaseAdapter, other: SqlDatabaseAdapter) -> None:
+        await database.insert(user(1))
+        await database.insert(session(1))
+        first = await database.session_with_user("key-1")
+        assert first is not None
+        assert await database.session_with_user("key-1") is first
+        await other.update(User, {"name": "New"}, id="user-1")
+        renamed = await database.session_with_user("key-1")
+        assert renamed is not None
+        assert renamed.user.name == "New"
+        await other.update(Session, {"user_agent": "x"}, id="session-1")
+        changed = await database.session_with_user("key-1")
+        assert changed is not None
+        assert (changed.session.user_agent, changed.holder) == ("x", None)
+        await other.update(Session, {"token_key": "key-2"}, id="session-1")
+        assert await database.session_with_user("key-1") is None
+        await other.delete(Session, id="session-1")
+        assert await database.session_with_user("key-2") is None
 
-    with databases.new_database("postgresql") as url:
-        asyncio.run(work(url))
+    _beside_another(work)
 
 
 def test_known_rows_are_bounded() -> None:

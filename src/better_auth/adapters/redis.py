@@ -296,7 +296,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         found = self._in(copies, token_key)
         if found is not None:
             return found, True
-        session = self._session_in(copies, token_key)
+        session = self._session_in(copies.session, token_key)
         if session is None:
             if not token_key:  # health asks for a key nobody has: the tables must answer as well
                 await self.sql.session_with_user(token_key)
@@ -331,13 +331,13 @@ class RedisDatabaseAdapter(RoutedVerbs):
     def _decoded(self, row: Row) -> Found | None:
         """What a token's key and the texts of a session and its user say."""
         token_key, session_text, user_text = row
-        session = self._session_in(Copies(session_text, user_text, 0), token_key)
+        session = self._session_in(session_text, token_key)
         user = self._user_text.decode(user_text)
         return None if session is None or user is None else Found(session, user)
 
-    def _session_in(self, copies: Copies, token_key: str) -> Session | None:
+    def _session_in(self, text: bytes | None, token_key: str) -> Session | None:
         """The session, if the key still is its own: what leads there may be older."""
-        session = self._session_text.decode(copies.session) if copies.session else None
+        session = self._session_text.decode(text) if text else None
         return None if session is None or session.token_key != token_key else session
 
     async def _copy(self, at: int, user: User, session: Session | None = None) -> bool:
