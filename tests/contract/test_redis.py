@@ -504,6 +504,29 @@ def test_on_a_cluster(clustered: RedisServer, keep_table: bool) -> None:
         make_auth(session={"store": {"url": url}, **CACHED})
 
 
+def test_a_cluster_that_is_down(
+    clustered: RedisServer, site_with: MakeSite, keep_table: bool, tmp_path: Path
+) -> None:
+    """503, or what the table says, as without a cluster; then as before."""
+    store = {"url": f"redis+cluster://127.0.0.1:{clustered.port}", "keep_table": keep_table}
+    site = site_with(
+        database=f"sqlite:///{tmp_path / 'auth.db'}",
+        database_patience=1,
+        session={"store": store},
+    )
+    browser = site.browser()
+    assert browser.sign_up().status_code == 200
+    clustered.stop()
+    checked = [browser.get("/get-session").status_code for _ in range(2)]
+    assert checked == [200 if keep_table else 503] * 2
+    assert browser.post("/sign-out").status_code == 503
+    clustered.start()
+    assert any(b"cluster_state:ok" in clustered.ask("CLUSTER", "INFO") for _ in until(9))
+    assert any(browser.sign_in().status_code == 200 for _ in until(9))
+    assert browser.get("/get-session").status_code == 200
+    assert browser.post("/sign-out").status_code == 200
+
+
 def test_behind_sentinel(tmp_path: Path, keep_table: bool) -> None:
     """The master that Sentinel names."""
     master = RedisServer(tmp_path)

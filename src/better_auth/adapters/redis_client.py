@@ -20,9 +20,10 @@ try:
     from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.connection import Connection, parse_url
     from redis.asyncio.retry import Retry
+    from redis.asyncio.sentinel import MasterNotFoundError
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
-    from redis.exceptions import NoScriptError, RedisError
+    from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 except ImportError:
     raise MissingExtra("session.store.url", "redis") from None
 
@@ -44,8 +45,8 @@ class Copies(NamedTuple):
 READING_CONNECTIONS = 2
 """Connections kept for the hot read."""
 
-FAILURES: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
-"""What redis-py raises, and what a server's silence becomes."""
+FAILURES: tuple[type[Exception], ...] = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What redis-py raises (a cluster's are no ``RedisError``), and what a server's silence becomes."""
 
 
 @asynccontextmanager
@@ -59,6 +60,8 @@ async def translated_errors() -> AsyncIterator[None]:
 
 def unavailable(error: Exception) -> DatabaseUnavailable:
     """What is answered for ``error``; the reason goes into the log."""
+    if isinstance(error, MasterNotFoundError):  # goes on with all that each client is made of
+        error.args = (str(error).partition(" : <")[0],)
     logger.error("redis unavailable: %s: %s", type(error).__name__, error)
     return DatabaseUnavailable()
 
