@@ -128,9 +128,7 @@ def standalone() -> BetterAuth[Any]:
 async def opened() -> AsyncIterator[BetterAuth[Any]]:
     """The application settled on, its database open and up to date, nothing else started."""
     auth = load()
-    if auth.config.migrate_at_start:
-        await auth.database.migrate()
-    await auth.database.connect()
+    await auth.open_database()
     try:
         yield auth
     finally:
