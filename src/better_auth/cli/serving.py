@@ -63,8 +63,8 @@ def log_config(auth: BetterAuth[Any], access_log: bool, log_format: str) -> dict
             }
         }
         config["handlers"]["access"]["filters"] = ["no_secrets"]
+    config["root"] = {"handlers": ["default"]}
     if log_format == "json":
-        config["root"] = {"handlers": ["default"]}
         for formatter in config["formatters"]:
             config["formatters"][formatter] = {"()": "better_auth.logs.JsonFormatter"}
     return config
