@@ -281,7 +281,10 @@ class BetterAuth(Generic[UserT]):
         if self.config.migrate_at_start:
             await self.database.migrate()
         elif await self.database.pending_migration():
-            raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
+            raise ConfigurationError(
+                "the database's tables are behind: `better-auth migrate` (--app module:auth for an "
+                "application of your own) brings them up to date, --sql prints what is missing"
+            )
         await self.database.connect()
 
     async def stop(self) -> None:

@@ -356,6 +356,14 @@ def test_the_audit_trail(tmp_path: Path) -> None:
     assert (unknown.returncode, "no@example.com" in unknown.stderr) == (2, True)
 
 
+def test_a_database_shared_with_typescript(tmp_path: Path) -> None:
+    """ "`better-auth serve` goes without" what such a database does not bear."""
+    shared = {"BETTER_AUTH_SHARE_DATABASE_WITH_TYPESCRIPT": "true"}
+    printed = run("migrate", "--sql", cwd=tmp_path, **shared)
+    assert '"userId"' in printed.stdout, printed.stderr
+    assert "twoFactorBackupCode" not in printed.stdout
+
+
 def test_readable_secret_is_refused(tmp_path: Path) -> None:
     """A development secret that others can read is not used."""
     run("migrate", cwd=tmp_path)

@@ -106,11 +106,12 @@ def standalone() -> BetterAuth[Any]:
         PasswordManagementPlugin(),
         UserManagementPlugin(),
         AccountManagementPlugin(),
-        TwoFactorPlugin(),
         AdminPlugin(),
         OrganizationPlugin(),
         AuditPlugin(),
     ]
+    if not given.share_database_with_typescript:  # whose second factors are sealed otherwise
+        plugins.append(TwoFactorPlugin())
     if given.mail.url is not None:
         plugins.append(EmailVerificationPlugin())
     if "opentelemetry.sdk" in sys.modules:  # as `opentelemetry-instrument` has it
