@@ -87,6 +87,8 @@ class AuthConfig(Section):
     """The database is also a better-auth server's in TypeScript: docs/databases.md."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
+    audit_retention: PositiveDuration = timedelta(days=365)
+    """How long ``AuditPlugin`` keeps an event."""
     trusted_origins: OriginList = []
     """Origins besides ``base_url``'s whose pages may call; ``*`` stands for one host label."""
     trusted_proxies: StringList = []
