@@ -10,6 +10,7 @@ from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
+from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 from limits.storage import storage_from_string
@@ -73,6 +74,13 @@ class RateLimiter:
                     error,
                 )
         await _count(self._own, rule, key)
+
+    async def close(self) -> None:
+        """Release the shared storage's connections."""
+        bridge = getattr(self._shared and self._shared.storage, "bridge", None)
+        if isinstance(bridge, RedispyBridge):
+            client: Any = bridge.get_connection()
+            await client.aclose()
 
 
 def _shared_storage(uri: str) -> FixedWindowRateLimiter | None:
