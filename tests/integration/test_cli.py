@@ -182,12 +182,14 @@ def test_port_in_use(tmp_path: Path) -> None:
         "nothing",
         "oracle://secret@host/name",
         "sqlite:///auth.db?mode=ro",
+        "sqlite://auth.db",
         "postgresql://u:secret@host:port/name",
         "postgresql://u:secret@host/name?pooler=statement",
         "mysql://u:secret@host",
         "mysql://u:secret@host/name?unknown=1",
         "mysql://u:secret@host/name?connect_timeout=long",
         "mysql://u:secret@host/name?ssl_ca=/nowhere.pem",
+        "mysql://u:secret@host/name?ssl=true",
     ],
 )
 def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
