@@ -135,6 +135,7 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
         ({"BETTER_AUTH_DATABASE_PATIENCE": "0"}, "database_patience"),
         ({"BETTER_AUTH_SESSION": "1"}, "BETTER_AUTH_SESSION is not a setting"),
+        ({"BETTER_AUTH_SESSION__EXPIRE_IN": "1"}, "; BETTER_AUTH_SESSION__EXPIRES_IN is"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:
