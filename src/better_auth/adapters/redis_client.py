@@ -156,6 +156,7 @@ class RedisClient:
         self.address = Address.of(url)
         self.patience = patience
         self._pool_size = pool_size
+        self._has_warned = False
         self._made: Any = None
         self._sentinel: Any = None
         self._hot: HotReader[Copies] | None = None
@@ -216,9 +217,9 @@ class RedisClient:
 
     async def warn_of_eviction(self) -> None:
         """Say in the log where a full server throws away what it holds: whoever is signed in, or
-        that a copy is being changed. A cluster's servers, and one that does not tell, are not
+        that a copy is being changed; once. A cluster's servers, and one that does not tell, are not
         asked."""
-        if self.is_cluster:
+        if self.is_cluster or self._has_warned:
             return
         try:
             memory = await self.client.info("memory")
@@ -226,6 +227,7 @@ class RedisClient:
             return
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction" and memory.get("maxmemory"):
+            self._has_warned = True
             logger.warning("redis: maxmemory-policy is %s; sessions need noeviction", policy)
 
     async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:
