@@ -367,6 +367,15 @@ def test_a_database_shared_with_typescript(tmp_path: Path) -> None:
     assert "twoFactorBackupCode" not in printed.stdout
 
 
+def test_a_place_that_keeps_nothing(tmp_path: Path) -> None:
+    """Where no development secret can be kept, what to do instead is said."""
+    (tmp_path / ".better-auth").write_text("in the way")
+    done = run("migrate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "set BETTER_AUTH_SECRET" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_readable_secret_is_refused(tmp_path: Path) -> None:
     """A development secret that others can read is not used."""
     run("migrate", cwd=tmp_path)
