@@ -211,6 +211,7 @@ def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
         ("--mode", "prod"),
         ("--base-url", "app.example.com"),
         ("--host", "300.1.1.1"),
+        ("--workers=2", "--database=sqlite://"),
     ],
 )
 def test_wrong_options_are_said(tmp_path: Path, wrong: tuple[str, str]) -> None:
