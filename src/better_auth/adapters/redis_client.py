@@ -13,6 +13,7 @@ from inspect import signature
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from better_auth.adapters.failures import said
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
@@ -63,7 +64,7 @@ def unavailable(error: Exception) -> DatabaseUnavailable:
     """What is answered for ``error``; the reason goes into the log."""
     if isinstance(error, MasterNotFoundError):  # goes on with all that each client is made of
         error.args = (str(error).partition(" : <")[0],)
-    logger.error("redis unavailable: %s: %s", type(error).__name__, error)
+    logger.error("redis unavailable: %s", said(error))
     return DatabaseUnavailable()
 
 
