@@ -192,6 +192,11 @@ class AuthConfig(Section):
                     "share_database_with_typescript needs session.token_storage plain"
                 )
             session.token_storage = "plain"
+            if session.store.url is not None and not session.store.keep_table:
+                raise ConfigurationError(
+                    "share_database_with_typescript needs session.store.keep_table: the other "
+                    "server's sessions are in the table"
+                )
         if session.cookie_same_site is SameSite.NONE and not session.cookie_secure:
             raise ConfigurationError(
                 "session.cookie_same_site None needs session.cookie_secure: browsers drop it else"
