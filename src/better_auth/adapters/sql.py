@@ -201,6 +201,8 @@ class SqlDatabaseAdapter(DirectVerbs):
                 return statements
 
     async def pending_migration(self) -> list[str]:
+        if await self.is_up_to_date():
+            return []
         async with translated_errors(self._backend), self.reading() as connection:
             statements = await connection.run_sync(plan_migration, self.metadata)
             return statements + await self._feed_statements(connection)
