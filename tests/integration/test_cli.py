@@ -166,6 +166,17 @@ def test_what_it_needs_is_not_there(tmp_path: Path, settings: dict[str, str], re
     assert "listens" not in done.stdout
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_database_that_keeps_silent(tmp_path: Path, scheme: str) -> None:
+    """What takes connections and says nothing is given up, in words."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://u@127.0.0.1:{silent.getsockname()[1]}/name"
+        patience = {"BETTER_AUTH_DATABASE_PATIENCE": "0.3"}
+        done = run("migrate", "--database", url, cwd=tmp_path, **patience)
+    assert done.returncode == 1
+    assert done.stderr.endswith("cannot be used: no answer in time\n"), done.stderr
+
+
 def test_port_in_use(tmp_path: Path) -> None:
     """A taken port is said, not traced."""
     with socket.socket() as taken:

@@ -120,7 +120,7 @@ class MySqlBackend(NetworkBackend):
         async with self.writing.begin() as connection:
             lock = sa.func.get_lock(_MIGRATION_LOCK, _MIGRATION_PATIENCE)
             if not (await connection.execute(sa.select(lock))).scalar():
-                raise DatabaseUnavailable
+                raise DatabaseUnavailable from TimeoutError("another host is still migrating")
             try:
                 yield connection
             finally:

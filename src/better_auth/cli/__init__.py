@@ -19,6 +19,7 @@ def main() -> None:
         print(f"better-auth: {error}", file=sys.stderr)
         sys.exit(2)
     except DatabaseUnavailable as error:
-        reason = error.__cause__ and (getattr(error.__cause__, "orig", None) or error.__cause__)
+        cause = getattr(error.__cause__, "orig", None) or error.__cause__ or ""
+        reason = str(cause).partition("\n")[0] or "no answer in time"
         print(f"better-auth: the database cannot be used: {reason}", file=sys.stderr)
         sys.exit(1)
