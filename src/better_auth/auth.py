@@ -21,7 +21,7 @@ from better_auth.assembly import (
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig, WireName, mount_path
 from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import ConfigurationError, DatabaseUnavailable
+from better_auth.errors import AuthError, ConfigurationError, DatabaseUnavailable
 from better_auth.events import Event, EventBus
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.app import AuthApp
@@ -309,7 +309,10 @@ class BetterAuth(Generic[UserT]):
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
         """:meth:`start` and :meth:`stop` around a block; fits a framework's ``lifespan``."""
-        await self.start()
+        try:
+            await self.start()
+        except (AuthError, ConfigurationError) as error:
+            raise error.with_traceback(None) from None  # what a driver said is in the log
         try:
             yield
         finally:

@@ -479,6 +479,31 @@ def test_an_asgi_server_does_not_start(path: Path, broken: Callable[[Path], None
     assert SECRET not in done.stderr
 
 
+def test_a_framework_does_not_start(path: Path) -> None:
+    """A framework that traces what keeps it from starting has nothing of a driver's to show."""
+    a_folder(path)
+    (path.parent / "own.py").write_text(
+        "from fastapi import FastAPI\n"
+        "from better_auth import AuthConfig, BetterAuth\n"
+        "from better_auth.handlers import mount_auth\n"
+        "app = FastAPI()\n"
+        f"auth = BetterAuth(AuthConfig({SECRET!r}), database='sqlite:///{path}')\n"
+        "mount_auth(app, auth)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "--port", "0", "own:app"],
+        cwd=path.parent,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "database unavailable" in done.stderr
+    assert done.stderr.count("Traceback") == 1
+    assert "sqlalchemy" not in done.stderr
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 def test_serve_promises_nothing(path: Path, broken: Callable[[Path], None]) -> None:
     """``better-auth serve`` without its database ends with an error, and never says it listens."""
