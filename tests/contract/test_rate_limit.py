@@ -148,7 +148,9 @@ def test_processes_that_share_a_storage(site_with: MakeSite, redis: RedisServer)
     assert statuses == [400, 400, 400, 429]
 
 
-def test_a_shared_storage_that_does_not_answer(site_with: MakeSite, redis: RedisServer) -> None:
+def test_a_shared_storage_that_does_not_answer(
+    site_with: MakeSite, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """ "while it does not answer each process counts for itself": requests are neither refused nor
     kept waiting, and guessing is no faster; afterwards all count together again."""
     limits = {"enabled": True, "storage": redis.url, "sign_in_window": 600}
@@ -160,6 +162,8 @@ def test_a_shared_storage_that_does_not_answer(site_with: MakeSite, redis: Redis
         statuses = [post("/sign-in/email", json={}).status_code for _ in range(5)]
         assert time.monotonic() - began < 3
     assert statuses == [400, 400, 400, 429, 429]
+    (said,) = [r.getMessage() for r in caplog.records if r.name == "better_auth.rate_limit"]
+    assert said.endswith("this process counts for itself: TimeoutError: no answer in time")
     redis.stop()
     assert site.client().get("/get-session").status_code == 401
     redis.start()

@@ -14,6 +14,7 @@ from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.storage import storage_from_string
 
+from better_auth.adapters.failures import said
 from better_auth.config import RateLimitConfig
 from better_auth.errors import ConfigurationError, Forbidden, MissingExtra, TooManyRequests
 from better_auth.http.addresses import ClientAddress
@@ -70,9 +71,7 @@ class RateLimiter:
             except Exception as error:  # of whichever client it is; a cluster's has no common base
                 self._paused_until = time.monotonic() + STORAGE_PAUSE
                 logger.warning(
-                    "the storage does not answer, this process counts for itself: %s: %s",
-                    type(error).__name__,
-                    error,
+                    "the storage does not answer, this process counts for itself: %s", said(error)
                 )
         await _count(self._own, rule, key)
 
