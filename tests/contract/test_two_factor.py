@@ -465,13 +465,9 @@ def test_revoking_a_trusted_device(guarded: Guarded) -> None:
 
 
 @pytest.mark.parametrize("factor", ["totp", "otp", "backup"])
-@pytest.mark.parametrize("database", ["memory", "file"])
-def test_a_hundred_at_once(
-    make: Callable[..., Guarded], tmp_path: Path, factor: str, database: str
-) -> None:
+def test_a_hundred_at_once(make: Callable[..., Guarded], database_url: str, factor: str) -> None:
     """100 parallel requests with one code, each for one challenge: one session."""
-    url = "sqlite://" if database == "memory" else f"sqlite:///{tmp_path}/two.db"
-    guarded = make(database=url)
+    guarded = make(database=database_url)
     before = len(everything(guarded.site, Session))
     token = guarded.challenge()
     if factor == "otp":
@@ -507,6 +503,7 @@ def test_one_backup_code_for_many_challenges(guarded: Guarded) -> None:
     assert statuses.count(200) == 1
 
 
+@pytest.mark.databases("sqlite")
 def test_a_stolen_database_gives_no_factor(make: Callable[..., Guarded], tmp_path: Path) -> None:
     """Neither secret, backup codes, sent codes, challenges nor devices stand in the database."""
     path = tmp_path / "stolen.db"

@@ -41,6 +41,9 @@ from tests.support import (
     serve,
 )
 
+DATABASES = ["sqlite"]
+"""The faults of a file; those of servers are in ``tests/faults``."""
+
 MakeSite = Callable[..., Site]
 USER = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
 UNAVAILABLE = {
