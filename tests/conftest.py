@@ -13,7 +13,7 @@ import pytest
 
 from better_auth import BetterAuth, Session, User
 from tests import databases
-from tests.support import NO_TLS, Browser, LoopKeeper, MovableClock, make_auth, serve
+from tests.support import NO_TLS, PATIENCE, Browser, LoopKeeper, MovableClock, make_auth, serve
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Site:
 
     def client(self) -> httpx.Client:
         """A program without a cookie jar: send the Authorization header yourself."""
-        client = httpx.Client(base_url=self.url, verify=NO_TLS)
+        client = httpx.Client(base_url=self.url, verify=NO_TLS, timeout=PATIENCE)
         client.cookies.jar.set_policy(_NoCookies())
         self.stack.callback(client.close)
         return client

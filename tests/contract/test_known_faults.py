@@ -631,6 +631,7 @@ async def worst_lag(done: threading.Event) -> float:
     return worst
 
 
+@pytest.mark.databases("sqlite")
 def test_sign_ins_leave_the_loop_free(site_with: MakeSite) -> None:
     """Passwords are hashed on the event loop, which answers nobody else meanwhile.
 

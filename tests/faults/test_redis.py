@@ -59,14 +59,12 @@ def timed(ask: Callable[[], httpx.Response]) -> int:
 def check(site: Site, token: str) -> Callable[[], httpx.Response]:
     """Asks whether ``token`` is let in."""
     client = site.client()
-    client.timeout = httpx.Timeout(30)
     return lambda: client.get("/get-session", headers=bearer(token))
 
 
 def sign_out(site: Site, token: str) -> Callable[[], httpx.Response]:
     """Signs ``token`` out."""
     client = site.client()
-    client.timeout = httpx.Timeout(30)
     return lambda: client.post("/sign-out", headers=bearer(token))
 
 

@@ -49,7 +49,6 @@ def timed(ask: Callable[[], httpx.Response]) -> tuple[int, float]:
 def questions(site: Site, token: str) -> list[Callable[[], httpx.Response]]:
     """One request of each sort: the hot read, a listing, a write, a sign-in."""
     client = site.client()
-    client.timeout = httpx.Timeout(30)
     body = {"email": "ada@example.com", "password": PASSWORD}
     return [
         lambda: client.get("/get-session", headers=bearer(token)),
