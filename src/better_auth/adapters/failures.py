@@ -94,6 +94,11 @@ def _is_integrity(error: Exception, cause: object) -> bool:
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
 
 
+def is_unknown_column(error: Exception) -> bool:
+    """Whether the database knows no such column, or not on what is asked for it; SQLSTATE."""
+    return getattr(error, "sqlstate", None) in ("42703", "0A000")
+
+
 def _is_deadlock(error: object) -> bool:
     """SQLSTATE class 40 (PostgreSQL), or MySQL's number for a deadlock."""
     state = getattr(error, "sqlstate", None) or ""
