@@ -141,6 +141,21 @@ def test_bounds(cache: SessionCache) -> None:
     assert (len(cache), cache.bytes) == (0, 0)
 
 
+@pytest.mark.parametrize("late", ["k1", "k2"])
+def test_a_session_is_kept_under_one_token(cache: SessionCache, late: str) -> None:
+    """One whose token was changed elsewhere may be read by the new one before that is told: of the
+    old one nothing stays, nor of the new one where a read by the old one came late."""
+    early = {"k1": "k2", "k2": "k1"}[late]
+    for key in (early, late):
+        with cache.reading() as reading:
+            cache.store(reading, key, found(1))
+    assert cache.get(early) is None
+    assert cache.get(late) is not None
+    cache.forget([("session", "s1")])
+    assert cache.get(late) is None
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
 SUSPENDED = """
 import time
 from better_auth.adapters import SessionCache

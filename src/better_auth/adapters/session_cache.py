@@ -153,6 +153,8 @@ class SessionCache:
         if not self._holds(reading, names):
             return
         self._remove(token_key)
+        # What it went by before its token was changed, which may not have been told yet.
+        self._remove(self._key_of_session.get(session.id, ""))
         if self._takes(name, _OVERHEAD + _size(session) + _size(user), 1):
             self._entries[token_key] = found if self.shares else found.copied()
             self._key_of_session[session.id] = token_key
