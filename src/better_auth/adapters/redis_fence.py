@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from better_auth.adapters.redis_store import GONE, RedisStore
+from better_auth.adapters.redis_store import GONE, SESSIONS, RedisStore
 from better_auth.errors import DatabaseUnavailable
 
 
@@ -34,6 +34,11 @@ class Fence:
         then they must not."""
         self._owners.update(owners)
         await self._store.fence(owners, self._who, sessions_too=self._sessions_too)
+
+    async def around_the_rest(self) -> None:
+        """Whoever has sessions here that are no copies, from a time when they counted."""
+        async for owners in self._store.owners(SESSIONS):
+            await self.around(owners)
 
     async def around_gone(self, owners: Collection[str]) -> None:
         """These users are about to be deleted: their sessions end now, and no more are made."""
