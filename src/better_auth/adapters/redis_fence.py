@@ -1,6 +1,8 @@
 """Around a change of the tables: no copies in Redis before it, none of what was before after it.
 
 Should the process die in between, the fence stands until it expires, and checks ask the tables.
+Should the fence not stand to the end (the process stood still, Redis was flushed), what was copied
+meanwhile goes when it is over.
 """
 
 from collections.abc import Collection

@@ -225,10 +225,11 @@ class RedisStore:
     async def lift(self, owners: Collection[str], *who: str) -> None:
         """After the tables have changed: what is read from now on may be copied."""
         told = self.fence_milliseconds, self.channel
+        names = "fence", "user", "copies"
         await self._told(
             owners,
             [
-                _eval(lua.LIFT, self._of_owner(one, "fence"), *told, _quoted(one), *who)
+                _eval(lua.LIFT, self._of_owner(one, *names), *told, _quoted(one), *who)
                 for one in owners
             ],
         )
