@@ -13,13 +13,18 @@ class Line:
         self._to = host, port
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
+        self._word = b""
+        self.is_held = threading.Event()
+        """Whether somebody is kept waiting."""
         self._is_free = threading.Event()
         self._is_free.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nothing arrives, in either direction; afterwards all of it does."""
+    def held(self, word: bytes = b"") -> Iterator[None]:
+        """Nothing with ``word`` in it arrives, in either direction, nor what is said later on the
+        same connection; afterwards all of it does."""
+        self._word = word
         self._is_free.clear()
         try:
             yield
@@ -41,7 +46,9 @@ class Line:
     def _pass_on(self, here: socket.socket, there: socket.socket) -> None:
         with suppress(OSError):
             while said := here.recv(65536):
-                self._is_free.wait()
+                if self._word in said and not self._is_free.is_set():
+                    self.is_held.set()
+                    self._is_free.wait()
                 there.sendall(said)
         with suppress(OSError):
             there.shutdown(socket.SHUT_RDWR)
