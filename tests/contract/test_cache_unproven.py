@@ -24,6 +24,9 @@ SILENCED = {
         "CREATE OR REPLACE FUNCTION better_auth_session_delete() RETURNS trigger LANGUAGE plpgsql "
         "AS 'BEGIN RETURN NULL; END'"
     ],
+    "a trigger that misses replays": [
+        "ALTER TABLE session ENABLE TRIGGER better_auth_session_delete"
+    ],
     "triggers disabled": ["ALTER TABLE session DISABLE TRIGGER USER"],
     "another table": [
         "ALTER TABLE session RENAME TO session_whole",
@@ -46,6 +49,37 @@ def test_triggers_taken_away(cached: Site, statements: list[str]) -> None:
     assert any("TRIGGER" in statement for statement in made)
     assert cached.run(cached.auth.database.migrate()) == []
     until(lambda: cache_of(cached.auth).is_current)
+
+
+MEANWHILE = {
+    "a trigger disabled": (
+        "ALTER TABLE session DISABLE TRIGGER better_auth_session_delete",
+        "DELETE FROM session",
+        "ALTER TABLE session ENABLE ALWAYS TRIGGER better_auth_session_delete",
+    ),
+    "another function": (
+        "CREATE TEMP TABLE own AS SELECT prosrc FROM pg_proc WHERE proname LIKE "
+        "'better_auth_session_delete' AND pronamespace = current_schema()::regnamespace",
+        *SILENCED["another function"],
+        "DELETE FROM session",
+        "DO $$ BEGIN EXECUTE 'CREATE OR REPLACE FUNCTION better_auth_session_delete() RETURNS "
+        "trigger LANGUAGE plpgsql AS ' || quote_literal((SELECT prosrc FROM own)); END $$",
+    ),
+    "emptied unseen": (
+        "ALTER TABLE session DISABLE TRIGGER better_auth_session_truncate",
+        "TRUNCATE session",
+        "ALTER TABLE session ENABLE ALWAYS TRIGGER better_auth_session_truncate",
+    ),
+}
+
+
+@pytest.mark.parametrize("statements", MEANWHILE.values(), ids=MEANWHILE.keys())
+def test_triggers_taken_away_for_one_transaction(cached: Site, statements: list[str]) -> None:
+    """As a restored dump does: when it is over they are there, and were silent."""
+    token = remembered(cached)
+    in_psql(cached, "; ".join(statements))
+    assert until(lambda: answers(cached, token) == 401) < 1.0
+    assert cached.run(cached.auth.database.pending_migration()) == []
 
 
 def test_changes_replayed_from_elsewhere(cached: Site) -> None:

@@ -1,9 +1,13 @@
 """Redis stopped, frozen, flushed, read-only: bounded answers, no session back from the dead."""
 
+import asyncio
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -188,6 +192,36 @@ def test_a_server_that_evicts_is_warned_of(
     site_with(database="sqlite://", session={"store": {"url": server.url}}).client().get("/ok")
     warned = [r.getMessage() for r in caplog.records if "maxmemory-policy" in r.getMessage()]
     assert len(warned) == (policy != "noeviction")
+
+
+def test_forgotten_in_the_middle_of_a_change(
+    site: Site, site_with: MakeSite, server: RedisServer, keeps_table: bool, tmp_path: Path
+) -> None:
+    """Redis forgets that the table is being changed, flushed or restarted or told too long ago:
+    what others copy then is gone when the change is acknowledged."""
+    user = site.user()
+    session = site.session(user)
+    other = site_with(
+        database=f"sqlite:///{tmp_path / 'auth.db'}",
+        session={"store": {"url": server.url, "keep_table": keeps_table}},
+    )
+
+    def changed(work: Coroutine[Any, Any, object]) -> httpx.Response:
+        with closing(sqlite3.connect(tmp_path / "auth.db", isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            changing = asyncio.run_coroutine_threadsafe(work, site.loop)
+            key = f"better-auth:{{{user.id}}}:fence"
+            assert any(server.ask("DEL", key) == b":1\r\n" for _ in until(5))
+            assert check(other, session.token)().json()["user"]["name"] == "Ada"
+            program.execute("ROLLBACK")
+        changing.result(10)
+        return check(other, session.token)()
+
+    if keeps_table:
+        assert changed(site.auth.sessions.revoke(session)).status_code == 401
+    else:
+        answer = changed(site.auth.users.update(user, {"name": "Grace"}))
+        assert answer.json()["user"]["name"] == "Grace"
 
 
 def test_the_process_dies_between_table_and_redis(

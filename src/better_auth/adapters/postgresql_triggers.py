@@ -1,9 +1,13 @@
 """What has PostgreSQL tell of every change to sessions and users, whoever makes it: triggers that
 notify by name what one statement changed.
+
+Those of a partitioned table fire for each row instead. Such PostgreSQL makes on every partition
+too, so that a change counts which names only that; one for each statement fires where its own
+table is named.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import sqlalchemy as sa
@@ -30,7 +34,7 @@ DECLARE
     channel text := {channel};
     names text;
 BEGIN
-    FOR names IN
+    FOR names IN{rows}
         SELECT CASE WHEN bool_or(strpos(name, ' ') > 0) OR sum(octet_length(name) + 1) > {longest}
                     THEN '{all}' ELSE string_agg(name, ' ') END
         FROM (SELECT name, (row_number() OVER () - 1) / {number} AS part
@@ -41,10 +45,14 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END """
-"""Tells the names of what one statement changed, some at a time."""
+"""Tells the names of what was changed, some at a time."""
 
-_OLD = "OLD TABLE AS old_rows"
-_NEW = "NEW TABLE AS new_rows"
+_ROOT = """(SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+              WHERE pg_class.oid = pg_partition_root(TG_RELID))"""
+"""The schema of the whole, wherever its part is."""
+
+_OLD = {"OLD": "old_rows"}
+_NEW = {"NEW": "new_rows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +61,35 @@ class Trigger:
 
     table: str
     operation: str
-    rows: str
-    """Which rows it is given."""
+    rows: Mapping[str, str]
+    """Which rows it is given, and what they are called in ``changed``."""
     changed: str
     """A query of the names it tells, each with the letter of its kind first."""
+    is_by_row: bool = False
+
+    @property
+    def by_row(self) -> "Trigger":
+        """The same for a partitioned table; itself where there are no rows."""
+        return replace(self, is_by_row=True) if self.rows else self
+
+    @property
+    def kinds(self) -> str:
+        """On what it is: a table (``r``), a partitioned one (``p``), or either."""
+        return "p" if self.is_by_row else "r" if self.rows else "rp"
 
     @property
     def name(self) -> str:
         """Of the trigger and of its function."""
-        return shortened(f"better_auth_{self.table}_{self.operation}")
+        by_row = "_by_row" if self.is_by_row else ""
+        return shortened(f"better_auth_{self.table}_{self.operation}{by_row}")
 
     @property
     def source(self) -> str:
         """The function's body, by which its versions are told apart."""
+        given = ", ".join(f"{name} AS (SELECT {row}.*)" for row, name in self.rows.items())
         return _FUNCTION.format(
-            channel=_CHANNEL.format(schema="TG_TABLE_SCHEMA"),
+            channel=_CHANNEL.format(schema=_ROOT if self.is_by_row else "TG_TABLE_SCHEMA"),
+            rows=f" WITH {given}" if self.is_by_row else "",
             longest=_LONGEST,
             all=ALL,
             number=_IN_ONE_NOTIFICATION,
@@ -84,16 +106,21 @@ class Trigger:
         """Has it fire for whoever writes, a replay of changes made elsewhere included."""
         return f'ALTER TABLE "{self.table}" ENABLE ALWAYS TRIGGER "{self.name}"'
 
+    @property
+    def drop(self) -> str:
+        """Takes it away."""
+        return f'DROP TRIGGER "{self.name}" ON "{self.table}"'
+
     def statements(self, *, replaces: bool) -> list[str]:
         """What makes it, in the place of an older one or anew."""
-        drop = f'DROP TRIGGER "{self.name}" ON "{self.table}"'
-        referencing = f"REFERENCING {self.rows} " if self.rows else ""
+        given = " ".join(f"{row} TABLE AS {name}" for row, name in self.rows.items())
+        each = f"REFERENCING {given} FOR EACH STATEMENT" if given else "FOR EACH STATEMENT"
         return [
             f'CREATE OR REPLACE FUNCTION "{self.name}"() RETURNS trigger LANGUAGE plpgsql '
             f"AS $${self.source}$$",
-            *([drop] if replaces else []),
+            *([self.drop] if replaces else []),
             f'CREATE TRIGGER "{self.name}" AFTER {self.operation.upper()} ON "{self.table}" '
-            f'{referencing}FOR EACH STATEMENT EXECUTE FUNCTION "{self.name}"()',
+            f'{"FOR EACH ROW" if self.is_by_row else each} EXECUTE FUNCTION "{self.name}"()',
             self.always,
         ]
 
@@ -112,14 +139,14 @@ def triggers_of(sessions: sa.Table, users: sa.Table) -> Iterator[Trigger]:
     yield Trigger(
         sessions.name,
         "update",
-        f"{_OLD} {_NEW}",
+        _OLD | _NEW,
         f"{changed_session} UNION ALL ({gained} EXCEPT {had})",
     )
     yield Trigger(sessions.name, "delete", _OLD, changed_session)
     yield Trigger(users.name, "update", _OLD, changed_user)
     yield Trigger(users.name, "delete", _OLD, changed_user)
     for table in (sessions, users):
-        yield Trigger(table.name, "truncate", "", f"SELECT '{ALL}'")
+        yield Trigger(table.name, "truncate", {}, f"SELECT '{ALL}'")
 
 
 def names_told(payload: str) -> list[Name]:
@@ -128,17 +155,49 @@ def names_told(payload: str) -> list[Name]:
 
 
 _PRESENT = """\
-SELECT relname, tgname, prosrc, tgenabled = 'A' AS is_always FROM pg_trigger
+SELECT relname, tgname, prosrc, tgenabled <> 'A' OR EXISTS (
+    SELECT FROM pg_trigger AS part JOIN pg_partition_tree(whole.tgrelid) ON relid = part.tgrelid
+    WHERE part.tgname = whole.tgname AND part.tgenabled <> 'A') AS is_silent
+FROM pg_trigger AS whole
 JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
 WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"""
 
+_PARTITIONED = """\
+SELECT relname FROM pg_class
+WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace"""
+
 FIRING = """\
-SELECT count(*) FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted(in_table, name, source)
-JOIN pg_class ON relname = in_table AND relnamespace = current_schema()::regnamespace
-JOIN pg_trigger ON tgrelid = pg_class.oid AND tgname = name AND tgenabled IN ('O', 'A')
-JOIN pg_proc ON pg_proc.oid = tgfoid
-WHERE encode(sha256(convert_to(prosrc, 'UTF8')), 'hex') = source"""
-"""How many of the triggers with these tables, names and digests are there and enabled."""
+SELECT CASE WHEN
+    count(*) FILTER (WHERE part = whole.oid AND is_always AND digest = source) = $5
+    AND count(*) FILTER (WHERE NOT is_always) = 0
+THEN md5(string_agg(concat_ws(' ', part, pg_relation_filenode(part), version), ','
+    ORDER BY part, name)) END
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    AS wanted(in_table, name, source, kinds)
+JOIN pg_class AS whole ON relname = in_table AND strpos(kinds, relkind::text) > 0
+    AND relnamespace = current_schema()::regnamespace
+CROSS JOIN LATERAL (
+    SELECT whole.oid AS part UNION SELECT relid FROM pg_partition_tree(whole.oid)) AS parts
+LEFT JOIN LATERAL (
+    SELECT tgenabled = 'A' AS is_always, concat_ws(' ', pg_trigger.oid, pg_trigger.xmin,
+        pg_proc.xmin) AS version, encode(sha256(convert_to(prosrc, 'UTF8')), 'hex') AS digest
+    FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+    WHERE tgrelid = part AND tgname = name LIMIT 1) AS found ON true"""
+"""What there is of the triggers with these tables, names, digests and kinds, of which ``$5`` must
+be there: a text that is another once any of them, or a table they are on, was exchanged, emptied,
+or silenced for a while; NULL where some are missing or do not fire for everybody."""
+
+
+def firing_arguments(triggers: Sequence[Trigger]) -> tuple[object, ...]:
+    """What ``FIRING`` is given, of whatever kind each table is."""
+    either = {one.name: one for trigger in triggers for one in (trigger, trigger.by_row)}.values()
+    return (
+        [trigger.table for trigger in either],
+        [trigger.name for trigger in either],
+        [trigger.digest for trigger in either],
+        [trigger.kinds for trigger in either],
+        len(triggers),
+    )
 
 
 async def missing_triggers(
@@ -147,11 +206,15 @@ async def missing_triggers(
     """What makes those that are not there yet, tell less than they should, or do not fire."""
     found = await connection.execute(sa.text(_PRESENT))
     present = {(row.relname, row.tgname): row for row in found}
+    partitioned = set((await connection.execute(sa.text(_PARTITIONED))).scalars())
     statements = []
-    for trigger in triggers_of(sessions, users):
+    for of_a_table in triggers_of(sessions, users):
+        trigger = of_a_table.by_row if of_a_table.table in partitioned else of_a_table
+        if trigger is not of_a_table and (trigger.table, of_a_table.name) in present:
+            statements.append(of_a_table.drop)
         there = present.get((trigger.table, trigger.name))
         if there is None or there.prosrc != trigger.source:
             statements += trigger.statements(replaces=there is not None)
-        elif not there.is_always:
+        elif there.is_silent:
             statements.append(trigger.always)
     return statements

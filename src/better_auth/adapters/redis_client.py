@@ -236,7 +236,7 @@ class RedisClient:
         lanes = [
             RedisLane(pool, script, arguments, self.patience) for _ in range(READING_CONNECTIONS)
         ]
-        self._hot = HotReader(lanes)
+        self._hot = HotReader(lanes, self.patience)
         return self._hot
 
     async def close(self) -> None:

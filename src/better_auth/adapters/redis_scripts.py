@@ -112,11 +112,13 @@ LIFT = (
 redis.call('HDEL', KEYS[1], unpack(ARGV, 4))
 redis.call('HSET', KEYS[1], 'lifted', now)
 keep(KEYS[1], tonumber(ARGV[1]))
+redis.call('DEL', unpack(KEYS, 2))
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 """
 )
-"""KEYS: fence. ARGV: milliseconds for which a reading may take, channel, owner, then who have
-changed what they wanted to."""
+"""KEYS: fence, then what goes once more: where the fence did not stand all the time, it was copied
+anew. ARGV: milliseconds for which a reading may take, channel, owner, then who have changed what
+they wanted to."""
 
 FILL = (
     _NOW
