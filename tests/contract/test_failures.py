@@ -155,6 +155,9 @@ def test_no_password_in_what_is_printed() -> None:
     assert "rate_limit.storage" in str(caught.value)
     with pytest.raises(ConfigurationError):
         BetterAuth(AuthConfig(SECRET), database="no url")
+    with pytest.raises(ValueError, match="contradicts") as refused:
+        AuthConfig("hidden" * 6, secrets=["hidden" * 7])
+    assert "hidden" not in str(refused.value)
 
 
 def test_a_cookie_has_one_end(site_with: Callable[..., Site]) -> None:

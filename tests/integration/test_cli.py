@@ -133,6 +133,8 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_SESSION__COOKIE_SAME_SITE": "none"}, "cookie_same_site"),
         ({"BETTER_AUTH_RATE_LIMIT__STORAGE": "nowhere://"}, "rate_limit.storage"),
         ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
+        ({"BETTER_AUTH_DATABASE_PATIENCE": "0"}, "database_patience"),
+        ({"BETTER_AUTH_SESSION": "1"}, "BETTER_AUTH_SESSION is not a setting"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:
@@ -141,6 +143,26 @@ def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name
     assert done.returncode == 2
     assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"BETTER_AUTH_MIGRATE_AT_START": "false"}, "the database's tables are behind"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis://127.0.0.1:1"}, "127.0.0.1:1"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis+cluster://127.0.0.1:1"}, "127.0.0.1:1"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis+sentinel://127.0.0.1:1/main"}, "'main'"),
+    ],
+)
+def test_what_it_needs_is_not_there(tmp_path: Path, settings: dict[str, str], reason: str) -> None:
+    """Without the tables, or the Redis, that it needs the server says so in few words, and never
+    that it listens."""
+    done = run("serve", "--port", "0", cwd=tmp_path, **settings)
+    assert done.returncode != 0
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(len(line) < 300 for line in done.stderr.splitlines())
+    assert "listens" not in done.stdout
 
 
 def test_port_in_use(tmp_path: Path) -> None:
@@ -218,7 +240,7 @@ def test_operating(tmp_path: Path) -> None:
     assert len(run("secret", cwd=tmp_path).stdout.strip()) >= 48
     assert "CREATE TABLE" in run("migrate", "--sql", cwd=tmp_path).stdout
     assert "statements run" in run("migrate", cwd=tmp_path).stdout
-    assert run("migrate", cwd=tmp_path).stdout == "Nothing to do\n"
+    assert run("migrate", cwd=tmp_path).stdout == "Nothing to do in .better-auth/auth.db\n"
     assert run("migrate", "--sql", cwd=tmp_path).stdout == ""
     made = run("users", "create", "--email", "Ada@Example.com", "--name", "Ada", cwd=tmp_path)
     assert "ada@example.com" in made.stdout
@@ -332,6 +354,14 @@ def test_the_audit_trail(tmp_path: Path) -> None:
     assert "user.created" not in table
     unknown = run("audit", "list", "--user", "no@example.com", cwd=tmp_path)
     assert (unknown.returncode, "no@example.com" in unknown.stderr) == (2, True)
+
+
+def test_a_database_shared_with_typescript(tmp_path: Path) -> None:
+    """ "`better-auth serve` goes without" what such a database does not bear."""
+    shared = {"BETTER_AUTH_SHARE_DATABASE_WITH_TYPESCRIPT": "true"}
+    printed = run("migrate", "--sql", cwd=tmp_path, **shared)
+    assert '"userId"' in printed.stdout, printed.stderr
+    assert "twoFactorBackupCode" not in printed.stdout
 
 
 def test_readable_secret_is_refused(tmp_path: Path) -> None:

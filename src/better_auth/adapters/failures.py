@@ -79,7 +79,8 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
         return Deadlocked()
     if _is_bad_value(cause):
         return BadRequest("A value is too long or holds what cannot be stored")
-    logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
+    reason = str(cause) or "no answer in time"
+    logger.error("database unavailable: %s: %s", type(cause).__name__, reason)
     return DatabaseUnavailable()
 
 

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 Application = Annotated[
     str | None, typer.Option("--app", metavar="MODULE:AUTH", help="Your own BetterAuth.")
 ]
-Database = Annotated[str | None, typer.Option(metavar="URL", help="Database URL.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Database URL; else the environment's, or .better-auth/auth.db."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -29,5 +34,5 @@ async def user_named(auth: BetterAuth[Any], name: str) -> User:
     """The user with this e-mail address or id. Raises ``ConfigurationError``."""
     user = await auth.users.find_by_email(name.lower()) or await auth.users.find(name)
     if user is None:
-        raise ConfigurationError(f"there is no user {name}")
+        raise ConfigurationError(f"there is no user {name} in {auth.database}")
     return user

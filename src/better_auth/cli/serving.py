@@ -21,8 +21,7 @@ GRACE = 10
 def run(host: str, port: int, workers: int, access_log: bool, log_format: str) -> None:
     """Serve until told to stop. Exits, saying so, where the address is taken."""
     auth = load()
-    if auth.config.migrate_at_start:
-        asyncio.run(_migrate(auth))
+    asyncio.run(_try(auth))
     # What is loaded by now stays: collecting garbage need not look at it again, which would stop
     # every request for tens of milliseconds.
     gc.collect()
@@ -64,17 +63,20 @@ def log_config(auth: BetterAuth[Any], access_log: bool, log_format: str) -> dict
             }
         }
         config["handlers"]["access"]["filters"] = ["no_secrets"]
+    config["root"] = {"handlers": ["default"]}
     if log_format == "json":
-        config["root"] = {"handlers": ["default"]}
         for formatter in config["formatters"]:
             config["formatters"][formatter] = {"()": "better_auth.logs.JsonFormatter"}
     return config
 
 
-async def _migrate(auth: BetterAuth[Any]) -> None:
-    """Once, before workers start; connections do not survive into them."""
-    await auth.database.migrate()
-    await auth.database.close()
+async def _try(auth: BetterAuth[Any]) -> None:
+    """Migrate once, before workers start, and find out before anything is promised whether there
+    is a database at all; connections do not survive into workers."""
+    try:
+        await auth.open_database()
+    finally:
+        await auth.database.close()
 
 
 def welcome(auth: BetterAuth[Any], host: str, port: int) -> str:

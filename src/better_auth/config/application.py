@@ -24,10 +24,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from better_auth.config.sections import (
     CorsConfig,
-    Duration,
     MailConfig,
     OriginList,
     PasswordConfig,
+    PositiveDuration,
     RateLimitConfig,
     SameSite,
     Section,
@@ -79,7 +79,7 @@ class AuthConfig(Section):
     database_url: str | None = Field(default=None, repr=False)
     database_pool_size: int = Field(default=10, ge=1)
     """Connections for reading, and as many for writing; SQLite has its own numbers."""
-    database_patience: Duration = timedelta(seconds=3)
+    database_patience: PositiveDuration = timedelta(seconds=3)
     """How long a connection or statement may take before the database counts as unavailable."""
     database_names: Names = Field(default_factory=Names)
     """What tables and columns are called, where not as the library calls them."""
@@ -87,6 +87,8 @@ class AuthConfig(Section):
     """The database is also a better-auth server's in TypeScript: docs/databases.md."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
+    audit_retention: PositiveDuration = timedelta(days=365)
+    """How long ``AuditPlugin`` keeps an event."""
     trusted_origins: OriginList = []
     """Origins besides ``base_url``'s whose pages may call; ``*`` stands for one host label."""
     trusted_proxies: StringList = []
@@ -207,7 +209,8 @@ class AuthConfig(Section):
         """The configuration in ``BETTER_AUTH_*`` variables, nested with ``__``.
 
         ``BETTER_AUTH_SESSION__EXPIRES_IN=3600`` sets ``session.expires_in`` in seconds; lists are
-        separated by commas. ``settings`` are defaults for what the environment leaves unsaid.
+        separated by commas; an empty variable is None. ``settings`` are defaults for what the
+        environment leaves unsaid.
         Raises ``ConfigurationError`` naming the setting that is unknown or wrong.
         """
         for variable in os.environ:
@@ -226,7 +229,10 @@ class EnvironmentConfig(AuthConfig, BaseSettings):
     """``AuthConfig`` as :meth:`AuthConfig.from_env` reads it."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", enable_decoding=False
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        env_parse_none_str="",
+        enable_decoding=False,
     )
 
     @classmethod
@@ -252,15 +258,15 @@ def mount_path(text: str) -> str:
 
 
 def _is_setting(path: list[str], section: type[BaseModel] = AuthConfig) -> bool:
-    """Whether ``path`` names a field, section by section."""
+    """Whether ``path`` names a field, section by section, that is no section itself."""
     name, *rest = path
     field = section.model_fields.get(name)
     if field is None:
         return False
     kind = field.annotation
-    if not rest:
-        return True
-    return isinstance(kind, type) and issubclass(kind, BaseModel) and _is_setting(rest, kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return bool(rest) and _is_setting(rest, kind)
+    return not rest
 
 
 def explain(error: ValidationError) -> str:
