@@ -1,6 +1,7 @@
 """Sessions in memory are not believed where the database does not tell what changes, whatever it
 was that silenced it; and are again by themselves once it tells."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -123,6 +124,22 @@ def test_listening_where_nothing_is_told(site_with: MakeSite) -> None:
         assert answers(site, token) == 401
         site.run(other.database.close())
         site.run(site.auth.stop())
+
+
+def test_an_application_started_again(database_kind: str) -> None:
+    """In another event loop, as often as one likes: memory is in use again."""
+    with databases.new_database(database_kind) as url:
+        auth = make_auth(database=url, session={"cache": {"enabled": True, "listen_url": url}})
+
+        async def is_in_use() -> bool:
+            async with auth.lifespan():
+                for _ in range(500):
+                    if cache_of(auth).is_current:
+                        return True
+                    await asyncio.sleep(0.01)
+            return False
+
+        assert all(asyncio.run(is_in_use()) for _ in range(6))
 
 
 def test_listening_through_a_pooler(site_with: MakeSite) -> None:
