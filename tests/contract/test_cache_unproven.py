@@ -4,6 +4,7 @@ was that silenced it; and are again by themselves once it tells."""
 import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import pytest
 
 from better_auth import ConfigurationError
@@ -11,7 +12,7 @@ from tests import databases
 from tests.conftest import Site
 from tests.contract.test_cache import CACHED, answers, cache_of, cached, in_psql, remembered, until
 from tests.servers import pgbouncer, postgres_server
-from tests.support import make_auth
+from tests.support import bearer, make_auth
 
 DATABASES = [kind for kind in databases.kinds() if kind == "postgresql"]
 MakeSite = Callable[..., Site]
@@ -88,6 +89,53 @@ def test_changes_replayed_from_elsewhere(cached: Site) -> None:
     token = remembered(cached)
     in_psql(cached, "SET session_replication_role = replica", "DELETE FROM session")
     assert until(lambda: answers(cached, token) == 401) < 1.0
+
+
+def in_database(url: str, *statements: str) -> None:
+    """Run statements there, each by itself."""
+
+    async def work() -> None:
+        connection = await asyncpg.connect(url, timeout=5)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(work())
+
+
+def test_changes_that_a_subscription_replays(site_with: MakeSite) -> None:
+    """What another server's rows became, which fires no trigger for a statement."""
+    with postgres_server() as server:
+        in_database(server.url, "ALTER SYSTEM SET wal_level = logical", "CREATE DATABASE there")
+        server.restart()
+        there = server.url.replace("/postgres", "/there")
+        site = site_with(database=server.url, **CACHED)
+        other = site_with(database=there)
+        token = other.session(other.user()).token
+        in_database(
+            there,
+            "CREATE PUBLICATION told FOR ALL TABLES",
+            "SELECT pg_create_logical_replication_slot('told', 'pgoutput')",
+        )
+        assert answers(site, token) == 401
+        in_database(
+            server.url,
+            f"CREATE SUBSCRIPTION told CONNECTION 'host=127.0.0.1 port={server.port} user=tester "
+            "dbname=there' PUBLICATION told WITH (create_slot = false, slot_name = 'told')",
+        )
+        try:
+            until(lambda: answers(site, token) == 200)
+            until(lambda: cache_of(site.auth).is_current)
+            hits = cache_of(site.auth).statistics.hits
+            until(
+                lambda: answers(site, token) == 200 and cache_of(site.auth).statistics.hits > hits
+            )
+            assert other.client().post("/sign-out", headers=bearer(token)).status_code == 200
+            until(lambda: answers(site, token) == 401)
+        finally:
+            in_database(server.url, "DROP SUBSCRIPTION told")
+            for one in (site, other):
+                one.run(one.auth.stop())
 
 
 @pytest.mark.parametrize("name", ["ada lovelace", "ä" * 60])
