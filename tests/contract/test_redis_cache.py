@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tests import databases
 from tests.conftest import Site
-from tests.contract.test_redis import CACHED, adapter, cache_of, is_in, until
+from tests.contract.test_redis import CACHED, adapter, cache_of, is_in, server, until
 from tests.line import line
 
 DATABASES = [kind for kind in databases.kinds() if kind in databases.WITH_REDIS]
@@ -51,3 +51,15 @@ def test_what_is_told_before_it_is_heard(
     here.loop.call_soon_threadsafe(revoked.set)
     assert checking.result(10) is not None, "it was live when it was asked"
     assert not is_in(here, session.token)
+
+
+def test_what_nobody_understands(site_with: MakeSite, database_kind: str) -> None:
+    """Said by another program where changes are told: memory is in use again by itself."""
+    store = databases.session_settings(database_kind)["store"]
+    site = site_with(database="sqlite://", session={"store": store, **CACHED})
+    assert site.client().get("/ok").status_code == 200
+    assert any(cache_of(site).is_current for _ in until(5))
+    with server() as connection:
+        connection.publish(adapter(site)._store.channel, b"\xff")
+    assert any(not cache_of(site).is_current for _ in until(5))
+    assert any(cache_of(site).is_current for _ in until(5))

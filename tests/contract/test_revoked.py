@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import Any
 
 import pytest
 
-from better_auth.models import Principal
+from better_auth.models import Fields, Principal, Session
+from better_auth.plugins import SessionManagementPlugin
+from better_auth.plugins.base import Plugin
 from tests.conftest import Site
 from tests.support import MovableClock, bearer
 
@@ -68,6 +71,41 @@ def test_revoked_by_another_process(site_with: MakeSite) -> None:
     database = site.auth.database
     site.run(database.delete(type(who.session), id=who.session.id))  # past the session manager
     assert site.run(outcome(task))
+
+
+class Kind(Enum):
+    """Of a session."""
+
+    KNOWN = "known"
+
+
+class KindFields(Fields):
+    """What a plugin notes of a session."""
+
+    kind: Kind = Kind.KNOWN
+
+
+class KindPlugin(Plugin):
+    """Notes a session's kind."""
+
+    name = "Kind"
+    session_fields = KindFields
+
+
+def test_beside_one_that_cannot_be_read(site_with: MakeSite) -> None:
+    """A later release, which runs on the same database, writes what this one does not know: who
+    watches another session is told of its end."""
+    site = site_with(plugins=[SessionManagementPlugin(), KindPlugin()], **SOON)
+    who = principal(site)
+    other = site.run(site.auth.sessions.resolve(site.session(who.user).token))
+    assert other is not None
+    tasks = [watching(site, one) for one in (who, other)]
+    database = site.auth.database
+    site.run(database.update(Session, {"kind": "unknown"}, id=other.session.id))
+    site.run(database.delete(Session, id=who.session.id))
+    assert site.run(outcome(tasks[0]))
+    site.run(database.delete(Session, id=other.session.id))
+    assert site.run(outcome(tasks[1]))
 
 
 def test_expired(site_with: MakeSite, clock: MovableClock) -> None:

@@ -115,7 +115,7 @@ class PostgresFeed(ListeningFeed):
 
     async def _be_greeted(self, notify: Callable[[str], Awaitable[None]], suffix: str) -> None:
         """Hear what is said where the database is asked. Raises :class:`NothingIsTold`."""
-        self._greeted.clear()
+        self._greeted = asyncio.Event()  # of the event loop that listens now
         await notify(suffix)
         try:
             await asyncio.wait_for(self._greeted.wait(), self._cache.max_staleness)

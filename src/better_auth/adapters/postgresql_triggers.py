@@ -1,14 +1,16 @@
 """What has PostgreSQL tell of every change to sessions and users, whoever makes it: triggers that
 notify by name what one statement changed.
 
-Those of a partitioned table fire for each row instead. Such PostgreSQL makes on every partition
-too, so that a change counts which names only that; one for each statement fires where its own
-table is named.
+There are two places where PostgreSQL fires none for a statement. On a partitioned table they fire
+for each row instead: such it makes on every partition too, so that a change counts which names only
+that. And a subscription, which replays what another server's rows became, fires those for each row:
+beside the others there are some that fire for what is replayed alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -47,7 +49,8 @@ BEGIN
 END """
 """Tells the names of what was changed, some at a time."""
 
-_ROOT = """(SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+_SCHEMA_OF_ALL = """(SELECT nspname FROM pg_class
+              JOIN pg_namespace ON pg_namespace.oid = relnamespace
               WHERE pg_class.oid = pg_partition_root(TG_RELID))"""
 """The schema of the whole, wherever its part is."""
 
@@ -65,31 +68,40 @@ class Trigger:
     """Which rows it is given, and what they are called in ``changed``."""
     changed: str
     """A query of the names it tells, each with the letter of its kind first."""
-    is_by_row: bool = False
+    for_each: Literal["statement", "row", "replayed"] = "statement"
 
-    @property
-    def by_row(self) -> "Trigger":
-        """The same for a partitioned table; itself where there are no rows."""
-        return replace(self, is_by_row=True) if self.rows else self
+    def on(self, *, is_partitioned: bool) -> list["Trigger"]:
+        """What there is of it on a table of that kind."""
+        if not self.rows:
+            return [self]
+        if is_partitioned:
+            return [replace(self, for_each="row")]
+        return [self, replace(self, for_each="replayed")]
 
     @property
     def kinds(self) -> str:
         """On what it is: a table (``r``), a partitioned one (``p``), or either."""
-        return "p" if self.is_by_row else "r" if self.rows else "rp"
+        return "p" if self.for_each == "row" else "r" if self.rows else "rp"
+
+    @property
+    def state(self) -> str:
+        """When it fires, as PostgreSQL notes it: for whatever is replayed (``R``), or always."""
+        return "R" if self.for_each == "replayed" else "A"
 
     @property
     def name(self) -> str:
         """Of the trigger and of its function."""
-        by_row = "_by_row" if self.is_by_row else ""
-        return shortened(f"better_auth_{self.table}_{self.operation}{by_row}")
+        suffix = {"statement": "", "row": "_by_row", "replayed": "_replayed"}[self.for_each]
+        return shortened(f"better_auth_{self.table}_{self.operation}{suffix}")
 
     @property
     def source(self) -> str:
         """The function's body, by which its versions are told apart."""
         given = ", ".join(f"{name} AS (SELECT {row}.*)" for row, name in self.rows.items())
+        schema = _SCHEMA_OF_ALL if self.for_each == "row" else "TG_TABLE_SCHEMA"
         return _FUNCTION.format(
-            channel=_CHANNEL.format(schema=_ROOT if self.is_by_row else "TG_TABLE_SCHEMA"),
-            rows=f" WITH {given}" if self.is_by_row else "",
+            channel=_CHANNEL.format(schema=schema),
+            rows="" if self.for_each == "statement" else f" WITH {given}",
             longest=_LONGEST,
             all=ALL,
             number=_IN_ONE_NOTIFICATION,
@@ -102,9 +114,10 @@ class Trigger:
         return sha256(self.source.encode()).hexdigest()
 
     @property
-    def always(self) -> str:
-        """Has it fire for whoever writes, a replay of changes made elsewhere included."""
-        return f'ALTER TABLE "{self.table}" ENABLE ALWAYS TRIGGER "{self.name}"'
+    def enable(self) -> str:
+        """Has it fire when it should: replaying, PostgreSQL leaves out those that say nothing."""
+        when = {"A": "ALWAYS", "R": "REPLICA"}[self.state]
+        return f'ALTER TABLE "{self.table}" ENABLE {when} TRIGGER "{self.name}"'
 
     @property
     def drop(self) -> str:
@@ -113,15 +126,17 @@ class Trigger:
 
     def statements(self, *, replaces: bool) -> list[str]:
         """What makes it, in the place of an older one or anew."""
-        given = " ".join(f"{row} TABLE AS {name}" for row, name in self.rows.items())
-        each = f"REFERENCING {given} FOR EACH STATEMENT" if given else "FOR EACH STATEMENT"
+        each = "FOR EACH ROW"
+        if self.for_each == "statement":
+            given = " ".join(f"{row} TABLE AS {name}" for row, name in self.rows.items())
+            each = f"REFERENCING {given} FOR EACH STATEMENT" if given else "FOR EACH STATEMENT"
         return [
             f'CREATE OR REPLACE FUNCTION "{self.name}"() RETURNS trigger LANGUAGE plpgsql '
             f"AS $${self.source}$$",
             *([self.drop] if replaces else []),
             f'CREATE TRIGGER "{self.name}" AFTER {self.operation.upper()} ON "{self.table}" '
-            f'{"FOR EACH ROW" if self.is_by_row else each} EXECUTE FUNCTION "{self.name}"()',
-            self.always,
+            f'{each} EXECUTE FUNCTION "{self.name}"()',
+            self.enable,
         ]
 
 
@@ -155,9 +170,9 @@ def names_told(payload: str) -> list[Name]:
 
 
 _PRESENT = """\
-SELECT relname, tgname, prosrc, tgenabled <> 'A' OR EXISTS (
+SELECT relname, tgname, prosrc, tgenabled::text AS state, EXISTS (
     SELECT FROM pg_trigger AS part JOIN pg_partition_tree(whole.tgrelid) ON relid = part.tgrelid
-    WHERE part.tgname = whole.tgname AND part.tgenabled <> 'A') AS is_silent
+    WHERE part.tgname = whole.tgname AND part.tgenabled <> whole.tgenabled) AS is_uneven
 FROM pg_trigger AS whole
 JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
 WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"""
@@ -167,36 +182,42 @@ SELECT relname FROM pg_class
 WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace"""
 
 FIRING = """\
-SELECT CASE WHEN
-    count(*) FILTER (WHERE part = whole.oid AND is_always AND digest = source) = $5
-    AND count(*) FILTER (WHERE NOT is_always) = 0
+SELECT CASE WHEN count(DISTINCT whole.oid) = $6
+    AND bool_and(coalesce(is_firing AND (digest = source OR part <> whole.oid), part <> whole.oid))
 THEN md5(string_agg(concat_ws(' ', part, pg_relation_filenode(part), version), ','
     ORDER BY part, name)) END
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-    AS wanted(in_table, name, source, kinds)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+    AS wanted(in_table, name, source, state, kinds)
 JOIN pg_class AS whole ON relname = in_table AND strpos(kinds, relkind::text) > 0
     AND relnamespace = current_schema()::regnamespace
 CROSS JOIN LATERAL (
     SELECT whole.oid AS part UNION SELECT relid FROM pg_partition_tree(whole.oid)) AS parts
 LEFT JOIN LATERAL (
-    SELECT tgenabled = 'A' AS is_always, concat_ws(' ', pg_trigger.oid, pg_trigger.xmin,
+    SELECT tgenabled::text = state AS is_firing, concat_ws(' ', pg_trigger.oid, pg_trigger.xmin,
         pg_proc.xmin) AS version, encode(sha256(convert_to(prosrc, 'UTF8')), 'hex') AS digest
     FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
     WHERE tgrelid = part AND tgname = name LIMIT 1) AS found ON true"""
-"""What there is of the triggers with these tables, names, digests and kinds, of which ``$5`` must
-be there: a text that is another once any of them, or a table they are on, was exchanged, emptied,
-or silenced for a while; NULL where some are missing or do not fire for everybody."""
+"""What there is of the triggers with these tables, names, digests, states and kinds, on ``$6``
+tables: a text that is another once any of them, or a table they are on, was exchanged, emptied, or
+silenced for a while; NULL where some are missing or do not fire when they should."""
 
 
 def firing_arguments(triggers: Sequence[Trigger]) -> tuple[object, ...]:
     """What ``FIRING`` is given, of whatever kind each table is."""
-    either = {one.name: one for trigger in triggers for one in (trigger, trigger.by_row)}.values()
+    either = [
+        one
+        for trigger in triggers
+        for kind in (False, True)
+        for one in trigger.on(is_partitioned=kind)
+    ]
+    every = list({one.name: one for one in either}.values())
     return (
-        [trigger.table for trigger in either],
-        [trigger.name for trigger in either],
-        [trigger.digest for trigger in either],
-        [trigger.kinds for trigger in either],
-        len(triggers),
+        [one.table for one in every],
+        [one.name for one in every],
+        [one.digest for one in every],
+        [one.state for one in every],
+        [one.kinds for one in every],
+        len({one.table for one in every}),
     )
 
 
@@ -208,13 +229,16 @@ async def missing_triggers(
     present = {(row.relname, row.tgname): row for row in found}
     partitioned = set((await connection.execute(sa.text(_PARTITIONED))).scalars())
     statements = []
-    for of_a_table in triggers_of(sessions, users):
-        trigger = of_a_table.by_row if of_a_table.table in partitioned else of_a_table
-        if trigger is not of_a_table and (trigger.table, of_a_table.name) in present:
-            statements.append(of_a_table.drop)
-        there = present.get((trigger.table, trigger.name))
-        if there is None or there.prosrc != trigger.source:
-            statements += trigger.statements(replaces=there is not None)
-        elif there.is_silent:
-            statements.append(trigger.always)
+    for trigger in triggers_of(sessions, users):
+        is_partitioned = trigger.table in partitioned
+        wanted = trigger.on(is_partitioned=is_partitioned)
+        for other in trigger.on(is_partitioned=not is_partitioned):
+            if other not in wanted and (other.table, other.name) in present:
+                statements.append(other.drop)
+        for one in wanted:
+            there = present.get((one.table, one.name))
+            if there is None or there.prosrc != one.source:
+                statements += one.statements(replaces=there is not None)
+            elif there.state != one.state or there.is_uneven:
+                statements.append(one.enable)
     return statements

@@ -39,8 +39,8 @@ class Copies(NamedTuple):
 
     session: bytes | None
     user: bytes | None
-    at: int
-    """When, in Redis's own milliseconds; 0 where the server that holds them was not asked."""
+    at: bytes
+    """When, as the server that holds them says it; empty where it was not asked."""
 
 
 READING_CONNECTIONS = 2

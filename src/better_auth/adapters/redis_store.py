@@ -27,7 +27,7 @@ SESSIONS = "sessions"
 GONE = "gone"
 """Who changes a user in order to delete them: that fence stays, so that no session is made."""
 
-NOTHING = Copies(None, None, 0)
+NOTHING = Copies(None, None, b"")
 
 IN_ONE_SCAN = 500
 
@@ -94,7 +94,7 @@ class RedisStore:
             return NOTHING
         owner, session_id = _place(located)
         keys = self._of_owner(owner, self._sessions, "user")
-        (found,) = await self.client.run(_eval(lua.READ_OF_OWNER, keys, session_id))
+        (found,) = await self.client.run(_eval(lua.READ_OF_OWNER, keys, session_id, self._sessions))
         return Copies(*found)
 
     async def located(self, keys: Sequence[str]) -> list[Place]:
@@ -242,7 +242,7 @@ class RedisStore:
             for owner in owners:
                 self.forget(owner)
 
-    async def fill(self, at: int, owner: str, user: bytes, *session: str | bytes) -> bool:
+    async def fill(self, at: bytes, owner: str, user: bytes, *session: str | bytes) -> bool:
         """Keep a copy of a user's row (and of a session: id and text) that was read after ``at``;
         whether that was allowed."""
         keys = self._of_owner(owner, "fence", "user", self._sessions)
