@@ -21,7 +21,7 @@ from better_auth.assembly import (
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig, WireName, mount_path
 from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import ConfigurationError
+from better_auth.errors import ConfigurationError, DatabaseUnavailable
 from better_auth.events import Event, EventBus
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.app import AuthApp
@@ -302,6 +302,8 @@ class BetterAuth(Generic[UserT]):
                 await plugin.stop()
             await self.context.mail.close()
             self.context.passwords.close()
+            if self._limiter is not None:
+                await self._limiter.close()
             await self.database.close()
 
     @asynccontextmanager
@@ -337,6 +339,8 @@ class BetterAuth(Generic[UserT]):
                 async for _ in self.sessions.purge():
                     if self._stopping.is_set():
                         return
+            except DatabaseUnavailable:  # which has said why
+                logger.error("purging expired sessions failed; trying again later")
             except Exception:
                 logger.exception("purging expired sessions failed; trying again later")
             with suppress(TimeoutError):

@@ -171,6 +171,15 @@ def test_a_shared_storage_that_does_not_answer(site_with: MakeSite, redis: Redis
         pytest.fail("they do not count together again")
 
 
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "redis+sentinel"])
+def test_a_shared_storage_that_is_not_there(site_with: MakeSite, scheme: str) -> None:
+    """ "each process counts for itself", whatever kind of Redis there should have been."""
+    limits = {"enabled": True, "storage": f"{scheme}://127.0.0.1:1/main"}
+    post = site_with(rate_limit=limits).client().post
+    statuses = [post("/sign-in/email", json={}).status_code for _ in range(4)]
+    assert statuses == [400, 400, 400, 429]
+
+
 def test_a_shared_storage_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing is said, and how to have it."""
     monkeypatch.setitem(sys.modules, "redis", None)

@@ -1,12 +1,15 @@
 """Sessions in Redis: what stands there, for how long, and that nothing there outlives the truth."""
 
 import asyncio
+import gc
+import warnings
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis as redis_py
 
@@ -572,3 +575,27 @@ def test_tls(tmp_path: Path) -> None:
     finally:
         sentinel.stop()
         master.stop()
+
+
+def test_no_connection_is_left(tmp_path: Path, keep_table: bool) -> None:
+    """What has stopped holds no connection: not those of sessions, nor of rate limits."""
+    made = RedisServer(tmp_path)
+    limits = {"enabled": True, "storage": made.url}
+    session = {"store": {"url": made.url, "keep_table": keep_table}, **CACHED}
+    auth = make_auth(session=session, rate_limit=limits)
+
+    async def work() -> None:
+        transport = httpx.ASGITransport(auth)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x/auth") as client:
+            assert (await client.get("/get-session")).status_code == 401
+        await auth.stop()
+
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", ResourceWarning)
+            works(auth)
+            asyncio.run(work())
+            gc.collect()
+        assert [str(one.message) for one in warned if "redis" in str(one.message)] == []
+    finally:
+        made.stop()

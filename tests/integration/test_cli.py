@@ -135,6 +135,7 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
         ({"BETTER_AUTH_DATABASE_PATIENCE": "0"}, "database_patience"),
         ({"BETTER_AUTH_SESSION": "1"}, "BETTER_AUTH_SESSION is not a setting"),
+        ({"BETTER_AUTH_SESSION__EXPIRE_IN": "1"}, "; BETTER_AUTH_SESSION__EXPIRES_IN is"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:
@@ -182,12 +183,14 @@ def test_port_in_use(tmp_path: Path) -> None:
         "nothing",
         "oracle://secret@host/name",
         "sqlite:///auth.db?mode=ro",
+        "sqlite://auth.db",
         "postgresql://u:secret@host:port/name",
         "postgresql://u:secret@host/name?pooler=statement",
         "mysql://u:secret@host",
         "mysql://u:secret@host/name?unknown=1",
         "mysql://u:secret@host/name?connect_timeout=long",
         "mysql://u:secret@host/name?ssl_ca=/nowhere.pem",
+        "mysql://u:secret@host/name?ssl=true",
     ],
 )
 def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
@@ -208,6 +211,7 @@ def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
         ("--mode", "prod"),
         ("--base-url", "app.example.com"),
         ("--host", "300.1.1.1"),
+        ("--workers=2", "--database=sqlite://"),
     ],
 )
 def test_wrong_options_are_said(tmp_path: Path, wrong: tuple[str, str]) -> None:
@@ -362,6 +366,15 @@ def test_a_database_shared_with_typescript(tmp_path: Path) -> None:
     printed = run("migrate", "--sql", cwd=tmp_path, **shared)
     assert '"userId"' in printed.stdout, printed.stderr
     assert "twoFactorBackupCode" not in printed.stdout
+
+
+def test_a_place_that_keeps_nothing(tmp_path: Path) -> None:
+    """Where no development secret can be kept, what to do instead is said."""
+    (tmp_path / ".better-auth").write_text("in the way")
+    done = run("migrate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "set BETTER_AUTH_SECRET" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_readable_secret_is_refused(tmp_path: Path) -> None:

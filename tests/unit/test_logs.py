@@ -6,8 +6,10 @@ import logging.config
 import sys
 from datetime import datetime
 
+import asyncpg
 import pytest
 
+from better_auth.adapters.failures import said
 from better_auth.cli.serving import log_config
 from better_auth.logs import JsonFormatter, WithoutSecrets
 from tests.support import make_auth
@@ -78,3 +80,12 @@ def test_the_server_says_how_bad_it_is(
     logging.config.dictConfig({**config, "loggers": {}})
     logger.error("no %s", "row")
     assert expected in capsys.readouterr().err
+
+
+def test_what_a_driver_says_is_one_line() -> None:
+    """Without PostgreSQL's details, which may be of rows; a silence is said, too."""
+    error = asyncpg.RaiseError("refused")
+    error.detail = "row of ada@example.com"
+    assert "ada" in str(error)
+    assert said(error) == "RaiseError: refused"
+    assert said(TimeoutError()) == "TimeoutError: no answer in time"

@@ -32,3 +32,12 @@ def test_a_class_is_no_plugin() -> None:
     """A forgotten pair of parentheses is named."""
     with pytest.raises(ConfigurationError, match="EmailPasswordPlugin is a class"):
         make_auth(plugins=[EmailPasswordPlugin])
+
+
+def test_a_shared_database_needs_its_table() -> None:
+    """ "Sessions in Redis are possible beside the table alone", where another server looks."""
+    store = {"url": "redis://127.0.0.1"}
+    with pytest.raises(ConfigurationError, match="keep_table"):
+        make_auth(share_database_with_typescript=True, session={"store": store}, plugins=[])
+    kept = {**store, "keep_table": True}
+    make_auth(share_database_with_typescript=True, session={"store": kept}, plugins=[])

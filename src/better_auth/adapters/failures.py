@@ -79,9 +79,15 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
         return Deadlocked()
     if _is_bad_value(cause):
         return BadRequest("A value is too long or holds what cannot be stored")
-    reason = str(cause) or "no answer in time"
-    logger.error("database unavailable: %s: %s", type(cause).__name__, reason)
+    logger.error("database unavailable: %s", said(cause))
     return DatabaseUnavailable()
+
+
+def said(error: BaseException) -> str:
+    """What a driver says, in one line: what PostgreSQL adds are details, which may be of rows, and
+    hints to whoever wrote the statement."""
+    line, _, _ = str(error).partition("\n")
+    return f"{type(error).__name__}: {line or 'no answer in time'}"
 
 
 def _is_integrity(error: Exception, cause: object) -> bool:

@@ -13,6 +13,7 @@ from inspect import signature
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from better_auth.adapters.failures import said
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
@@ -63,7 +64,7 @@ def unavailable(error: Exception) -> DatabaseUnavailable:
     """What is answered for ``error``; the reason goes into the log."""
     if isinstance(error, MasterNotFoundError):  # goes on with all that each client is made of
         error.args = (str(error).partition(" : <")[0],)
-    logger.error("redis unavailable: %s: %s", type(error).__name__, error)
+    logger.error("redis unavailable: %s", said(error))
     return DatabaseUnavailable()
 
 
@@ -156,6 +157,7 @@ class RedisClient:
         self.address = Address.of(url)
         self.patience = patience
         self._pool_size = pool_size
+        self._has_warned = False
         self._made: Any = None
         self._sentinel: Any = None
         self._hot: HotReader[Copies] | None = None
@@ -196,7 +198,7 @@ class RedisClient:
         pool = BlockingConnectionPool.from_url(
             address.url, max_connections=size, timeout=wait, **common
         )
-        return Redis(connection_pool=pool)
+        return Redis.from_pool(pool)  # which closes it, too
 
     async def run(self, *commands: Command) -> list[Any]:
         """What ``commands`` answer, one after the other; one round trip but on a cluster.
@@ -216,9 +218,9 @@ class RedisClient:
 
     async def warn_of_eviction(self) -> None:
         """Say in the log where a full server throws away what it holds: whoever is signed in, or
-        that a copy is being changed. A cluster's servers, and one that does not tell, are not
+        that a copy is being changed; once. A cluster's servers, and one that does not tell, are not
         asked."""
-        if self.is_cluster:
+        if self.is_cluster or self._has_warned:
             return
         try:
             memory = await self.client.info("memory")
@@ -226,6 +228,7 @@ class RedisClient:
             return
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction" and memory.get("maxmemory"):
+            self._has_warned = True
             logger.warning("redis: maxmemory-policy is %s; sessions need noeviction", policy)
 
     async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:

@@ -74,7 +74,13 @@ class SqlDatabaseAdapter(DirectVerbs):
         url = sa.make_url(self.url)
         if url.get_backend_name() != "sqlite":
             return url.render_as_string(hide_password=True)
-        return url.database or "memory, until the process ends"
+        return "memory, until the process ends" if self.is_in_memory else str(url.database)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether nothing of it is left, or seen, outside this process."""
+        url = sa.make_url(self.url)
+        return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
@@ -195,6 +201,8 @@ class SqlDatabaseAdapter(DirectVerbs):
                 return statements
 
     async def pending_migration(self) -> list[str]:
+        if await self.is_up_to_date():
+            return []
         async with translated_errors(self._backend), self.reading() as connection:
             statements = await connection.run_sync(plan_migration, self.metadata)
             return statements + await self._feed_statements(connection)

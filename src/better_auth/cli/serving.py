@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from better_auth.auth import BetterAuth
 from better_auth.cli.application import load
+from better_auth.errors import ConfigurationError
 
 GRACE = 10
 """Seconds a request may take to finish once the server is told to stop."""
@@ -21,6 +22,8 @@ GRACE = 10
 def run(host: str, port: int, workers: int, access_log: bool, log_format: str) -> None:
     """Serve until told to stop. Exits, saying so, where the address is taken."""
     auth = load()
+    if workers > 1 and getattr(getattr(auth.database, "sql", auth.database), "is_in_memory", False):
+        raise ConfigurationError("--workers: a database in memory is that of one process")
     asyncio.run(_try(auth))
     # What is loaded by now stays: collecting garbage need not look at it again, which would stop
     # every request for tens of milliseconds.

@@ -73,7 +73,7 @@ def revoke(
 
 @app.command()
 def purge(application: Application = None, database: Database = None) -> None:
-    """Delete expired sessions and verifications, in batches."""
+    """Delete what has expired in batches: sessions, verifications, audit events."""
     from rich.console import Console  # slow to import, and `serve` needs none of it
     from rich.progress import Progress
 

@@ -6,7 +6,9 @@ refused with its name, before anything is served.
 """
 
 import os
+from collections.abc import Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -190,6 +192,11 @@ class AuthConfig(Section):
                     "share_database_with_typescript needs session.token_storage plain"
                 )
             session.token_storage = "plain"
+            if session.store.url is not None and not session.store.keep_table:
+                raise ConfigurationError(
+                    "share_database_with_typescript needs session.store.keep_table: the other "
+                    "server's sessions are in the table"
+                )
         if session.cookie_same_site is SameSite.NONE and not session.cookie_secure:
             raise ConfigurationError(
                 "session.cookie_same_site None needs session.cookie_secure: browsers drop it else"
@@ -213,12 +220,12 @@ class AuthConfig(Section):
         environment leaves unsaid.
         Raises ``ConfigurationError`` naming the setting that is unknown or wrong.
         """
+        known = list(_variables())
         for variable in os.environ:
             name = variable.upper()
-            if name.startswith(ENVIRONMENT_PREFIX) and not _is_setting(
-                name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-            ):
-                raise ConfigurationError(f"{variable} is not a setting of better_auth")
+            if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+                hint = "".join(f"; {close} is" for close in get_close_matches(name, known, 1, 0.8))
+                raise ConfigurationError(f"{variable} is not a setting of better_auth{hint}")
         try:
             return EnvironmentConfig(**settings)
         except ValidationError as error:
@@ -257,16 +264,16 @@ def mount_path(text: str) -> str:
     return "" if path == "/" else path
 
 
-def _is_setting(path: list[str], section: type[BaseModel] = AuthConfig) -> bool:
-    """Whether ``path`` names a field, section by section, that is no section itself."""
-    name, *rest = path
-    field = section.model_fields.get(name)
-    if field is None:
-        return False
-    kind = field.annotation
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return bool(rest) and _is_setting(rest, kind)
-    return not rest
+def _variables(
+    section: type[BaseModel] = AuthConfig, prefix: str = ENVIRONMENT_PREFIX
+) -> Iterator[str]:
+    """Every variable, section by section."""
+    for name, field in section.model_fields.items():
+        variable, kind = prefix + name.upper(), field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _variables(kind, f"{variable}__")
+        else:
+            yield variable
 
 
 def explain(error: ValidationError) -> str:

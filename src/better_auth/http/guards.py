@@ -10,8 +10,8 @@ from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
+from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import FixedWindowRateLimiter
-from limits.errors import StorageError
 from limits.storage import storage_from_string
 
 from better_auth.config import RateLimitConfig
@@ -65,7 +65,9 @@ class RateLimiter:
             try:
                 async with asyncio.timeout(STORAGE_PATIENCE):
                     return await _count(self._shared, rule, key)
-            except (StorageError, OSError) as error:  # a TimeoutError, too
+            except TooManyRequests:
+                raise
+            except Exception as error:  # of whichever client it is; a cluster's has no common base
                 self._paused_until = time.monotonic() + STORAGE_PAUSE
                 logger.warning(
                     "the storage does not answer, this process counts for itself: %s: %s",
@@ -74,13 +76,20 @@ class RateLimiter:
                 )
         await _count(self._own, rule, key)
 
+    async def close(self) -> None:
+        """Release the shared storage's connections."""
+        bridge = getattr(self._shared and self._shared.storage, "bridge", None)
+        if isinstance(bridge, RedispyBridge):
+            client: Any = bridge.get_connection()
+            await client.aclose()
+
 
 def _shared_storage(uri: str) -> FixedWindowRateLimiter | None:
     """What several processes count in; None: each in its memory."""
     scheme = uri.partition(":")[0]
     if scheme == "memory":
         return None
-    options: dict[str, Any] = {"wrap_exceptions": True}
+    options: dict[str, Any] = {}
     if scheme.startswith("redis"):
         if find_spec("redis") is None:
             raise MissingExtra("rate_limit.storage", "redis")
