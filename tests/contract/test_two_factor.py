@@ -15,7 +15,12 @@ import pytest
 from better_auth import User
 from better_auth.endings import Change
 from better_auth.models import Session
-from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin, TwoFactorPlugin
+from better_auth.plugins import (
+    AdminPlugin,
+    EmailPasswordPlugin,
+    SessionManagementPlugin,
+    TwoFactorPlugin,
+)
 from tests.conftest import Site
 from tests.support import COOKIE, PASSWORD, Browser, bearer
 
@@ -561,3 +566,20 @@ def test_a_backup_code_may_be_spent_without_a_session(guarded: Guarded) -> None:
     assert len(everything(guarded.site, Session)) == before
     again = guarded.verify(guarded.challenge(), "verify-backup-code", guarded.backup_codes[0])
     assert again.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["enable", "disable", "generate-backup-codes", "get-totp-uri", "verify-totp"]
+)
+def test_an_impersonator_has_no_say(site_with: Callable[..., Site], path: str) -> None:
+    """ "Sensitive changes ... are refused to an impersonator": not even with the password, which an
+    admin may have set, nor with a code."""
+    site = site_with(plugins=[*plugins([]), AdminPlugin()])
+    site.browser().sign_up()
+    user = site.run(site.auth.users.find_by_email("ada@example.com"))
+    assert user is not None
+    admin = site.user("boss@example.com")
+    lent = site.session(user, fields={"impersonated_by": admin.id})
+    body = {"code": "123456"} if path == "verify-totp" else {"password": PASSWORD}
+    answer = site.client().post(f"/two-factor/{path}", json=body, headers=bearer(lent.token))
+    assert (answer.status_code, answer.json()["code"]) == (403, "NOT_WHILE_IMPERSONATING")

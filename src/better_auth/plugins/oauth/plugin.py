@@ -8,11 +8,11 @@ from typing import Literal
 
 import httpx
 
-from better_auth.errors import AuthError, BadRequest, ConfigurationError, Forbidden, NotFound
+from better_auth.errors import AuthError, BadRequest, ConfigurationError, NotFound
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
 from better_auth.http.messages import Redirect
-from better_auth.models import Principal, User, impersonator
+from better_auth.models import Principal, User
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.oauth.directory import Directory
 from better_auth.plugins.oauth.errors import OAuthFailure
@@ -271,17 +271,17 @@ class OAuthPlugin(Plugin):
     @post("/get-access-token", access="session", errors=(403,))
     async def get_access_token(self, call: Call, body: SelectAccount) -> AccessToken:
         """Get an access token of one's account at a provider, refreshed if it has expired."""
-        return await self._given.access_token(await self._own_session(call), body)
+        return await self._given.access_token(await call.require_own(), body)
 
     @post("/refresh-token", access="session", errors=(403,))
     async def refresh_token(self, call: Call, body: SelectAccount) -> RefreshedTokens:
         """Refresh the tokens of one's account at a provider now."""
-        return await self._given.refreshed(await self._own_session(call), body)
+        return await self._given.refreshed(await call.require_own(), body)
 
     @get("/account-info", access="session", errors=(403,))
     async def account_info(self, call: Call, query: SelectAccount) -> AccountInfo:
         """Ask a provider who one is there."""
-        return await self._given.info(await self._own_session(call), query)
+        return await self._given.info(await call.require_own(), query)
 
     # Shared
 
@@ -311,16 +311,6 @@ class OAuthPlugin(Plugin):
         mount = call.request.base_path  # where this wire, whose cookies it will be, is served
         path = config.base_path if mount is None else mount
         return f"{base}{path}/callback/{provider.id}"
-
-    async def _own_session(self, call: Call) -> Principal:
-        """The caller, who is nobody else: what a provider gave them is no admin's to have.
-
-        Raises ``Unauthorized`` and ``Forbidden``.
-        """
-        caller = await call.require()
-        if impersonator(caller.session) is not None:
-            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
-        return caller
 
 
 _BROWSER_CODES = {"BANNED_USER": "banned"}

@@ -209,7 +209,8 @@ class TwoFactorPlugin(Plugin):
     async def _who(self, call: Call) -> Pending | SignedInAlready:
         """Whose code it is: a pending sign-in's, or else a live session's.
 
-        Raises ``Unauthorized`` where it is neither, ``BadRequest`` where all attempts are spent.
+        Raises ``Unauthorized`` where it is neither, ``BadRequest`` where all attempts are spent,
+        ``Forbidden`` for an impersonator.
         """
         credential = call.wire.credential(call.request)
         is_bearer = credential is not None and credential.source == "bearer"
@@ -228,10 +229,9 @@ class TwoFactorPlugin(Plugin):
             if sign_in and user:
                 return Pending(sign_in, user)
             call.clear_plugin_cookie(COOKIE)
-        principal = await call.principal()
-        if principal is None:
+        if await call.principal() is None:
             raise challenge_gone()
-        return SignedInAlready(principal)
+        return SignedInAlready(await call.require_own())
 
     async def _verify(
         self,
