@@ -340,6 +340,25 @@ def test_enrolment(site_with: Callable[..., Site]) -> None:
     assert shown == {"totpURI": enrolment["totpURI"], "qrCode": None}
 
 
+def test_confirmed_while_another_tab_begins_anew(site_with: Callable[..., Site]) -> None:
+    """What was confirmed stays: nobody is asked for codes of a secret their app does not have."""
+    site = site_with(plugins=plugins([]))
+    browser, other = site.browser(), site.browser()
+    browser.sign_up()
+    other.sign_in()
+    for _ in range(8):
+        enrolment = browser.post("/two-factor/enable", {"password": PASSWORD}).json()
+        totp = pyotp.parse_uri(enrolment["totpURI"])
+        assert isinstance(totp, pyotp.TOTP)
+        code = {"code": totp.at(site.clock())}
+        with ThreadPoolExecutor(2) as pool:
+            confirmed = pool.submit(browser.post, "/two-factor/verify-totp", code)
+            anew = pool.submit(other.post, "/two-factor/enable", {"password": PASSWORD})
+        statuses = confirmed.result().status_code, anew.result().status_code
+        assert statuses in ((200, 400), (401, 200))
+        assert browser.post("/two-factor/disable", {"password": PASSWORD}).status_code == 200
+
+
 def test_backup_code_does_not_confirm_enrolment(site_with: Callable[..., Site]) -> None:
     """A backup code proves no authenticator app."""
     browser = site_with(plugins=plugins([])).browser()
