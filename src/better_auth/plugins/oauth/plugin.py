@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 import httpx
@@ -18,7 +19,7 @@ from better_auth.plugins.oauth.directory import Directory
 from better_auth.plugins.oauth.errors import OAuthFailure
 from better_auth.plugins.oauth.exchange import TokenEndpoint, authorization_url
 from better_auth.plugins.oauth.given import Given
-from better_auth.plugins.oauth.identities import Identities
+from better_auth.plugins.oauth.identities import Identities, Identity
 from better_auth.plugins.oauth.linking import Accounts, Rules
 from better_auth.plugins.oauth.messages import (
     AccessToken,
@@ -138,7 +139,7 @@ class OAuthPlugin(Plugin):
         except OAuthFailure as failure:
             await self._failed(call, failure)
             raise refusal(failure) from None
-        entered = await self._enter(call, user)
+        entered = await self._enter(call, user, identity)
         if isinstance(entered, Challenge):
             return entered
         return SocialSession(token=entered, user=user)
@@ -245,7 +246,7 @@ class OAuthPlugin(Plugin):
         user, is_new = await self._accounts.user_for(
             identity, may_sign_up=_may_sign_up(provider, attempt.request_sign_up)
         )
-        entered = await self._enter(call, user)
+        entered = await self._enter(call, user, identity)
         if isinstance(entered, Challenge):
             return Redirect.to(
                 self.second_factor_url or attempt.callback_url,
@@ -254,13 +255,17 @@ class OAuthPlugin(Plugin):
             )
         return Redirect.to((attempt.new_user_url if is_new else None) or attempt.callback_url)
 
-    async def _enter(self, call: Call, user: User) -> Challenge | str:
-        """Begin a session, unless something else is due first; its token, or what is due."""
+    async def _enter(self, call: Call, user: User, identity: Identity) -> Challenge | str:
+        """Begin a session, unless something else is due first; its token, or what is due.
+
+        Raises ``Unauthorized`` where the account was taken from the user meanwhile.
+        """
         if self.second_factor == "ask":
             challenge = await call.second_step(user, remember=True)
             if challenge is not None:
                 return challenge
-        return (await call.begin_session(user)).token
+        still_theirs = partial(self._accounts.refuse_taken, user, identity)
+        return (await call.begin_session(user, unless=still_theirs)).token
 
     async def _failed(self, call: Call, failure: OAuthFailure) -> None:
         logger.warning("sign-in failed: %s", failure.detail)
@@ -313,7 +318,7 @@ class OAuthPlugin(Plugin):
         return f"{base}{path}/callback/{provider.id}"
 
 
-_BROWSER_CODES = {"BANNED_USER": "banned"}
+_BROWSER_CODES = {"BANNED_USER": "banned", "ACCOUNT_NOT_LINKED": "account_not_linked"}
 """Codes that browsers are sent back with under another name."""
 
 
