@@ -14,6 +14,7 @@ import pytest
 
 from better_auth import User
 from better_auth.endings import Change
+from better_auth.http.call import Call
 from better_auth.models import Session
 from better_auth.plugins import (
     AdminPlugin,
@@ -602,3 +603,16 @@ def test_an_impersonator_has_no_say(site_with: Callable[..., Site], path: str) -
     body = {"code": "123456"} if path == "verify-totp" else {"password": PASSWORD}
     answer = site.client().post(f"/two-factor/{path}", json=body, headers=bearer(lent.token))
     assert (answer.status_code, answer.json()["code"]) == (403, "NOT_WHILE_IMPERSONATING")
+
+
+def test_who_is_deleted_while_signing_in(guarded: Guarded) -> None:
+    """A challenge for a user who is gone by then is refused, and no error of the server's."""
+    users = guarded.site.auth.users
+
+    async def delete(call: Call, user: User, remember: bool) -> None:
+        await users.delete(user)
+
+    guarded.site.auth.context.second_steps.insert(0, delete)
+    answer = guarded.site.browser().sign_in()
+    assert (answer.status_code, answer.json()["code"]) == (422, "DELETED_MEANWHILE")
+    assert cookies_of(answer) == {}
