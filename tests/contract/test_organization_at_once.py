@@ -1,5 +1,6 @@
 """Organizations: what two requests at once, or one and its opposite, leave behind."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -108,3 +109,28 @@ def test_put_out_while_signing_in(people_with: Callable[..., tuple[Person, Perso
     put_out(bob, ada, chosen[0])
     session = ada.site.session(bob.user)
     assert bob.active(session.token) is None
+
+
+def test_two_owners_cannot_both_be_deleted(
+    people_with: Callable[..., tuple[Person, Person]],
+) -> None:
+    """ "There is always an owner", whoever goes at the same moment."""
+    ada, _ = people_with()
+    site = ada.site
+    cy = Person(site, "cy@example.com")
+    for attempt in range(5):
+        owners = [Person(site, f"{name}-{attempt}@example.com") for name in ("dee", "eve")]
+        organization_id = owners[0].create(f"acme-{attempt}")
+        owners[1].join(owners[0], organization_id, "owner")
+        cy.join(owners[0], organization_id)
+
+        async def delete_all(owners: list[Person] = owners) -> list[bool | BaseException]:
+            leaving = [site.auth.users.delete(owner.user) for owner in owners]
+            return await asyncio.gather(*leaving, return_exceptions=True)
+
+        outcomes = site.run(delete_all())
+        assert sorted(str(outcome) for outcome in outcomes if outcome is not True) == [
+            "Hand over your organizations first"
+        ]
+        listed = cy.get("list-members", organizationId=organization_id).json()["members"]
+        assert sorted(member["role"] for member in listed) == ["member", "owner"]

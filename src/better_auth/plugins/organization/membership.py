@@ -178,18 +178,29 @@ class Membership:
         )
         return bool(gone)
 
-    async def solely_owned(self, user_id: str) -> tuple[list[str], list[str]]:
-        """The organizations nobody else owns: those with other members, and those without."""
-        shared: list[str] = []
+    async def leave_all(self, verbs: Verbs, user: User) -> None:
+        """Let go of a user who is being deleted: what nobody else belongs to goes with them.
+
+        Raises ``Forbidden`` where others belong to what they alone own.
+        """
+        where: dict[str, Any] = {"user_id": user.id}
+        for own in await verbs.find(Member, order_by="organization_id", **where):
+            await verbs.lock(Organization, own.organization_id)
+        await verbs.delete(Organization, id=in_(await self.solely_owned(user.id, verbs)))
+
+    async def solely_owned(self, user_id: str, verbs: Verbs | None = None) -> list[str]:
+        """The organizations that have no other member. Raises ``Forbidden`` where one has, and
+        none of them owns it."""
+        verbs = verbs or self._database
         alone: list[str] = []
-        for own in await self._database.find(Member, user_id=user_id):
-            if not _is_owner(own.role):
-                continue
-            members = await self._database.find(Member, organization_id=own.organization_id)
+        for own in await verbs.find(Member, user_id=user_id):
+            members = await verbs.find(Member, organization_id=own.organization_id)
             others = [member for member in members if member.user_id != user_id]
-            if not any(_is_owner(member.role) for member in others):
-                (shared if others else alone).append(own.organization_id)
-        return shared, alone
+            if not others:
+                alone.append(own.organization_id)
+            elif _is_owner(own.role) and not any(_is_owner(member.role) for member in others):
+                raise Forbidden("Hand over your organizations first", "LAST_OWNER")
+        return alone
 
     async def users_of(self, members: Sequence[Member]) -> dict[str, User]:
         """The users behind ``members``, by id."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from better_auth.adapters.base import in_
 from better_auth.errors import BadRequest, Forbidden, UniqueViolation
-from better_auth.events import SessionCreated, SessionCreating, UserDeleted, UserDeleting, on
+from better_auth.events import SessionCreated, SessionCreating, UserDeleting, on
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get, post
 from better_auth.plugins.organization.invitation_endpoints import InvitationEndpoints
@@ -184,14 +184,4 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
     @on(UserDeleting)
     async def keep_owners(self, event: UserDeleting) -> None:
         """An organization with other members is handed over before its only owner goes."""
-        shared, alone = await self._membership.solely_owned(event.user.id)
-        if shared:
-            raise Forbidden("Hand over your organizations first", "LAST_OWNER")
-        self._left_empty[event.user.id] = alone
-
-    @on(UserDeleted)
-    async def delete_empty(self, event: UserDeleted) -> None:
-        """What had no other member goes with its owner."""
-        for organization_id in self._left_empty.pop(event.user.id, ()):
-            if not await self.context.database.count(Member, organization_id=organization_id):
-                await self._membership.delete(organization_id)
+        await self._membership.solely_owned(event.user.id)

@@ -58,13 +58,13 @@ class Standing(Plugin):
         self.send_invitation = send_invitation
         self.invitation_page = invitation_page
         self.default_organization = default_organization
-        self._left_empty: dict[str, list[str]] = {}
 
     def bind(self, context: Context) -> None:
         super().bind(context)
         if self.send_invitation is None:
             self.send_invitation = invitations_by_mail(context, self.invitation_page)
         self._membership = Membership(context, self.roles, self.membership_limit)
+        context.users.farewells.append(self._membership.leave_all)
 
     async def _member(
         self, call: Call, organization_id: str | None, slug: str | None = None
