@@ -135,8 +135,11 @@ class UniqueViolation(Exception):
     """An insert or update met a row with the same unique value; the caller says what it means."""
 
 
-class ReferenceViolation(Exception):
-    """An insert named a row that is not there (a session for a user just deleted)."""
+class ReferenceViolation(UnprocessableEntity):
+    """422: an insert named a row that is not there (a session for a user just deleted)."""
+
+    def __init__(self) -> None:
+        super().__init__("What this is about was deleted meanwhile", "DELETED_MEANWHILE")
 
 
 class ConfigurationError(Exception):
