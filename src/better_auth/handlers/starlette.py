@@ -25,7 +25,7 @@ try:
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
     from starlette.routing import Match, Mount
-    from starlette.websockets import WebSocket
+    from starlette.websockets import WebSocket, WebSocketState
 except ImportError:
     raise MissingExtra("better_auth.handlers.starlette", "starlette") from None
 
@@ -86,7 +86,7 @@ def mount_auth(
         beside = auth.app(wire="javascript", base_path=path)
         app.router.routes.append(_AuthMount(path, beside, name="better_auth javascript"))
     app.add_middleware(SessionMiddleware, auth=auth)
-    app.add_exception_handler(AuthError, answer_error)
+    app.add_exception_handler(AuthError, answer_error)  # type: ignore[arg-type]
     lifespan = app.router.lifespan_context
 
     @asynccontextmanager
@@ -184,11 +184,11 @@ async def closing_on_revocation(socket: WebSocket, session: Principal) -> AsyncI
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def answer_error(connection: HTTPConnection, error: Exception) -> Response:
-    """An ``AuthError`` as the response the endpoints give it.
+async def answer_error(connection: HTTPConnection, error: Exception) -> Response | None:
+    """An ``AuthError`` as the response the endpoints give it, for Starlette to send.
 
-    A WebSocket is refused with that same response where the server can (it is not accepted yet),
-    and closed with 1008 where it cannot.
+    A WebSocket is refused with that same response where the server can and it is not accepted yet;
+    else it is closed with 1008, and there is nothing left to send.
     """
     assert isinstance(error, AuthError)
     answer = error_response(error)
@@ -196,10 +196,10 @@ async def answer_error(connection: HTTPConnection, error: Exception) -> Response
     for name, value in answer.headers:
         response.headers[name.decode()] = value.decode()
     if isinstance(connection, WebSocket):
-        if "websocket.http.response" in connection.scope.get("extensions", {}):
-            await connection.send_denial_response(response)
-        else:
+        is_open = connection.application_state is not WebSocketState.CONNECTING
+        if is_open or "websocket.http.response" not in connection.scope.get("extensions", {}):
             await connection.close(1008, error.code)
+            return None
     return response
 
 
