@@ -197,6 +197,19 @@ def test_mounted_by_hand(clock: MovableClock, stack: ExitStack, base_path: str) 
         assert browser.get("/get-session").status_code == 200
 
 
+@pytest.mark.parametrize("base_path", ["/", "/auth"])
+@pytest.mark.parametrize("prefix", ["/auth", "/deep/er"])
+def test_below_a_prefix(clock: MovableClock, stack: ExitStack, base_path: str, prefix: str) -> None:
+    """Below what a router or a server's root path adds, even where that is called the same."""
+    auth = make_auth(clock=clock, base_path=base_path)
+    mounted = Starlette(routes=[Mount(prefix, app=auth)])
+    path = base_path.rstrip("/") + "/ok"
+    for app, root_path, asked in ((mounted, "", prefix + path), (auth, prefix, path)):
+        with serve(app, root_path=root_path) as origin:
+            assert httpx.get(origin + asked).json() == {"ok": True}
+            assert httpx.get(f"{origin}{prefix}/no{path}").status_code == 404
+
+
 def test_without_mount_it_says_so(clock: MovableClock) -> None:
     """A route with a session in an application without auth is a mistake with a message."""
     app = FastAPI()

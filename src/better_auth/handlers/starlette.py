@@ -80,11 +80,14 @@ def mount_auth(
     as everywhere, and sees to it that a refreshed session's cookie reaches the client whatever
     kind of response a route returns.
     """
-    app.router.routes.append(_AuthMount(auth.config.base_path or "/", auth, name="better_auth"))
+    mounts = [_AuthMount(auth.config.base_path or "/", auth, name="better_auth")]
     path = javascript_path or auth.config.javascript_path
     if path is not None:
         beside = auth.app(wire="javascript", base_path=path)
-        app.router.routes.append(_AuthMount(path, beside, name="better_auth javascript"))
+        mounts.append(_AuthMount(path, beside, name="better_auth javascript"))
+    # Of two mounts the first that fits is asked: that must be the one below the other.
+    mounts.sort(key=lambda mount: len(mount.path), reverse=True)
+    app.router.routes.extend(mounts)
     app.add_middleware(SessionMiddleware, auth=auth)
     app.add_exception_handler(AuthError, answer_error)  # type: ignore[arg-type]
     lifespan = app.router.lifespan_context
