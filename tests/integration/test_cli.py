@@ -245,6 +245,19 @@ def test_operating(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout.strip()
 
 
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    """What users call themselves breaks no table, paints nothing and tells a terminal nothing."""
+    for number, name in enumerate(("[/b]", "[red]Admin[/red]", "\x1b]0;mine\x07\x1b[2J\u202e")):
+        email = f"u{number}@example.com"
+        run("users", "create", "--name", name, "--email", email, cwd=tmp_path)
+    listed = run("users", "list", cwd=tmp_path, COLUMNS="200", FORCE_COLOR="1")
+    assert listed.returncode == 0, listed.stderr
+    assert "[/b]" in listed.stdout
+    assert "[red]Admin[/red]" in listed.stdout
+    for told in ("\x1b]", "\x1b[2J", "\x07", "\u202e"):
+        assert told not in listed.stdout
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_logs_without_secrets(
     start: Callable[..., tuple[subprocess.Popen[str], str]], log_format: str
