@@ -1,6 +1,7 @@
 """The parts of the configuration: sessions, limits, passwords, mail, cross-origin access."""
 
 import json
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
@@ -27,10 +28,12 @@ def split_list(value: object) -> object:
 StringList = Annotated[list[str], BeforeValidator(split_list)]
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._*-]+|\[[0-9a-f:.]+\])(:\d+)?/*", re.I)
+
+
 def _origins(values: list[str]) -> list[str]:
     for value in values:
-        scheme, separator, host = value.partition("://")
-        if not separator or not scheme or not host or "/" in host.rstrip("/"):
+        if not _ORIGIN.fullmatch(value):
             raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
     return [value.rstrip("/") for value in values]
 
