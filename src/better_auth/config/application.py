@@ -6,6 +6,7 @@ refused with its name, before anything is served.
 """
 
 import os
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, Self
@@ -128,7 +129,8 @@ class AuthConfig(Section):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        is_plain = re.fullmatch(r"[^\s@?#]+", value) and (parts.port is None or parts.port > 0)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 

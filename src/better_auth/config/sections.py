@@ -13,7 +13,15 @@ from better_auth.clock import parse_seconds
 WireName: TypeAlias = Literal["native", "javascript"]
 """The looks there are; see ``better_auth.http.wire``."""
 
-Duration = Annotated[timedelta, BeforeValidator(parse_seconds)]
+
+def _within_a_century(value: timedelta) -> timedelta:
+    if value > timedelta(days=36_525):
+        raise ValueError("must be 100 years or less")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_seconds), AfterValidator(_within_a_century)]
+"""A time that ends before the calendar does, whenever it begins."""
 
 
 def split_list(value: object) -> object:
@@ -57,7 +65,12 @@ class SameSite(StrEnum):
 class Section(BaseModel):
     """A part of the configuration: unknown names are refused, assignments validated."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # which may be a secret, or hold one
+    )
 
 
 class CacheConfig(Section):
@@ -167,6 +180,13 @@ class SessionConfig(Section):
     def _is_attribute(cls, value: str | None) -> str | None:
         if value is not None and not all(32 < ord(c) < 127 and c not in ";," for c in value):
             raise ValueError("must be a cookie attribute value (RFC 6265 section 4.1.1)")
+        return value
+
+    @field_validator("cookie_path")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        if not value.startswith("/"):  # browsers take the path of the request for it
+            raise ValueError("must begin with /")
         return value
 
 
