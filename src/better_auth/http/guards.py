@@ -1,19 +1,32 @@
 """What a request must pass before an endpoint sees it: rate and origin."""
 
+import logging
 import math
 import time
 from ipaddress import IPv6Network
+from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.strategies import FixedWindowRateLimiter
-from limits.storage import storage_from_string
+from limits.errors import StorageError
+from limits.storage import StorageTypes, storage_from_string
 
 from better_auth.config import RateLimitConfig
-from better_auth.errors import ConfigurationError, Forbidden, TooManyRequests
+from better_auth.errors import (
+    ConfigurationError,
+    Forbidden,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.endpoints import Endpoint
 from better_auth.http.messages import AuthRequest
 from better_auth.http.origins import TrustedOrigins, origin_of
+
+logger = logging.getLogger("better_auth")
+
+PATIENCE = 3.0
+"""Seconds that a shared storage may take to count a request."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -35,23 +48,38 @@ class RateLimiter:
         self._sending = RateLimitItemPerSecond(
             config.mail_limit, int(config.mail_window.total_seconds())
         )
-        try:
-            storage = storage_from_string(f"async+{config.storage}")
-        except Exception:
-            raise ConfigurationError(
-                "rate_limit.storage: not a storage that the limits library can use"
-            ) from None  # whose message would repeat the URI, password included
-        self._limiter = FixedWindowRateLimiter(storage)
+        self._limiter = FixedWindowRateLimiter(_storage(config.storage))
 
     async def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
-        """Count this request. Raises ``TooManyRequests``."""
+        """Count this request. Raises ``TooManyRequests``, and ``ServiceUnavailable`` where nobody
+        can count."""
         rule = self._sign_in if endpoint.route.takes_credentials else self._general
         if endpoint.route.sends_mail:
             rule = self._sending
         key = (endpoint.route.path, _network_of(self._addresses.of(request)))
-        if not await self._limiter.hit(rule, *key):
+        try:
+            if await self._limiter.hit(rule, *key):
+                return
             window = await self._limiter.get_window_stats(rule, *key)
-            raise TooManyRequests(math.ceil(window.reset_time - time.time()))
+        except StorageError as error:
+            cause = error.storage_error
+            logger.error("rate_limit.storage unavailable: %s: %s", type(cause).__name__, cause)
+            raise ServiceUnavailable from error
+        raise TooManyRequests(math.ceil(window.reset_time - time.time()))
+
+
+def _storage(uri: str) -> StorageTypes:
+    options: dict[str, Any] = {"wrap_exceptions": True}
+    if uri.startswith("redis"):  # by the client that the extra ``redis`` brings, and not for ever
+        options |= {"implementation": "redispy"}
+        options |= {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+    try:
+        return storage_from_string(f"async+{uri}", **options)
+    except Exception:
+        raise ConfigurationError(
+            "rate_limit.storage: not a storage that the limits library can use, or its client is "
+            "not installed"
+        ) from None  # whose message would repeat the URI, password included
 
 
 def _network_of(address: str | None) -> str:
