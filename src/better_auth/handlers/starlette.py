@@ -31,6 +31,11 @@ except ImportError:
 
 _VISIT = "better_auth"
 
+_ENDED = "The session has ended"
+
+_PATIENCE = 5.0
+"""Seconds that telling a client so may take."""
+
 
 class _Visit:
     """One request or WebSocket below the middleware; shared by every copy of its scope."""
@@ -175,14 +180,35 @@ async def closing_on_revocation(socket: WebSocket, session: Principal) -> AsyncI
                 await socket.send_text(text)
     """
 
+    receive, waiting = socket.receive, asyncio.Future[Message]()
+    has_ended = False
+
+    async def receive_until_ended() -> Message:
+        nonlocal waiting
+        if not has_ended:
+            waiting = asyncio.ensure_future(receive())
+            try:
+                return await waiting
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not has_ended or (task is not None and task.cancelling()):
+                    raise
+        return {"type": "websocket.disconnect", "code": 1008, "reason": _ENDED}
+
     async def close() -> None:
+        nonlocal has_ended
         await session.revoked
-        await socket.close(1008, "The session has ended")
+        has_ended = True
+        waiting.cancel()  # granian closes nothing that somebody waits to receive from
+        await socket.close(1008, _ENDED)
 
     watching = asyncio.create_task(close())
+    socket.receive = receive_until_ended  # type: ignore[method-assign]
     try:
         yield
     finally:
+        if has_ended:
+            await asyncio.wait({watching}, timeout=_PATIENCE)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 
