@@ -118,7 +118,7 @@ class TooManyRequests(AuthError):
 
 
 class ServiceUnavailable(AuthError):
-    """503 with ``Retry-After``: the database or the password hasher cannot take this now."""
+    """503 with ``Retry-After``: the database, the hasher or the counters cannot take this now."""
 
     def __init__(self, message: str = "The service is busy. Please try again.") -> None:
         super().__init__(503, "SERVICE_UNAVAILABLE", message, headers={"Retry-After": "1"})

@@ -6,7 +6,9 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket
 
+from better_auth.handlers.starlette import closing_on_revocation
 from better_auth.models import Fields, Principal, Session
 from better_auth.plugins import SessionManagementPlugin
 from better_auth.plugins.base import Plugin
@@ -138,6 +140,39 @@ def test_a_new_token_and_another_session_end_nothing(site_with: MakeSite) -> Non
         return await task
 
     assert not site.run(work())
+
+
+def test_a_server_that_closes_nothing_while_it_receives(site: Site) -> None:
+    """As granian is: a WebSocket is closed all the same, at once, and who waits to receive from
+    it sees that."""
+    who = principal(site)
+    sent: list[Any] = []
+    arriving = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hello"}]
+
+    async def work() -> list[str]:
+        connection, received = asyncio.Lock(), []
+
+        async def receive() -> Any:
+            async with connection:
+                return arriving.pop(0) if arriving else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            async with connection:
+                sent.append(message)
+
+        socket = WebSocket({"type": "websocket"}, receive, send)
+        await socket.accept()
+        async with asyncio.timeout(10), closing_on_revocation(socket, who):
+            async for text in socket.iter_text():
+                received.append(text)
+                asyncio.get_running_loop().call_later(0.05, asyncio.ensure_future, revoke())
+        return received
+
+    async def revoke() -> None:
+        await site.auth.sessions.revoke(who.session)
+
+    assert site.run(work()) == ["hello"]
+    assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1008)
 
 
 def test_stopping_lets_go(site_with: MakeSite) -> None:
