@@ -18,6 +18,7 @@ from alembic.operations.ops import (
 )
 from alembic.runtime.migration import MigrationContext
 
+from better_auth.adapters.statements import undoubled
 from better_auth.errors import ConfigurationError
 
 
@@ -68,4 +69,4 @@ def as_sql(step: MigrateOperation, connection: sa.Connection) -> str:
         dialect=connection.dialect, opts={"as_sql": True, "output_buffer": written}
     )
     Operations(context).invoke(step)
-    return written.getvalue().strip().rstrip(";")
+    return undoubled(written.getvalue().strip().rstrip(";"), connection.dialect)

@@ -38,6 +38,11 @@ def taking(table: sa.Table, clauses: Sequence[Any], limit: Number | None) -> Any
     return table.delete().where(*clauses).returning(*table.columns)
 
 
+def undoubled(sql: str, dialect: sa.Dialect) -> str:
+    """``sql`` as a person would run it: some drivers take a percent sign only twice."""
+    return sql.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else sql
+
+
 class Statements:
     """One table's, by the shape of their conditions; parameters as ``prepared.py`` names them."""
 
