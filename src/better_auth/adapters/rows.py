@@ -121,9 +121,11 @@ class TableOf:
         return insertion(self.table, self.dialect)
 
     def lookup(self, conditions: Mapping[str, Any]) -> Prepared | None:
-        """Selects by plain values of these fields; None for other conditions, and where more rows
-        than one could meet them."""
+        """Selects by plain values of these fields; None for other conditions, for fields that a
+        row may lack, and where more rows than one could meet them."""
         names = tuple(conditions)
+        if not self._instead.keys().isdisjoint(names):
+            return None
         if any(
             value is None or isinstance(value, (Condition, Enum)) for value in conditions.values()
         ):
