@@ -91,6 +91,7 @@ class SqliteBackend:
             for statement in self._pragmas():
                 cursor.execute(statement)
             cursor.close()
+            connection.create_function("lower", 1, _lower, deterministic=True)
 
         return engine
 
@@ -208,6 +209,11 @@ class SqliteBackend:
             await writer.close()
         await self.reading.dispose()
         await self.writing.dispose()
+
+
+def _lower(text: Any) -> Any:
+    """What searches ignore case by; SQLite's own knows no letters past ASCII."""
+    return text.lower() if isinstance(text, str) else text
 
 
 def _busy_or(error: sqlite3.OperationalError) -> Exception:

@@ -18,11 +18,15 @@ def selection(
     limit: Number | None = None,
     offset: Number | None = None,
 ) -> sa.Select[Any]:
-    """Rows in the order of the fields named, ``-`` first for descending."""
+    """Rows in the order of the fields named, ``-`` first for descending; nothing is less than
+    anything, which databases do not agree on by themselves."""
     statement = sa.select(table).where(*clauses)
     for name in order_by:
         column = table.c[name.removeprefix("-")]
-        statement = statement.order_by(column.desc() if name.startswith("-") else column)
+        keys = [column.is_not(None), column] if column.nullable else [column]
+        statement = statement.order_by(
+            *[key.desc() if name.startswith("-") else key for key in keys]
+        )
     return statement.limit(limit).offset(offset)
 
 
