@@ -44,7 +44,12 @@ class SqliteBackend:
     returns_deleted = True
 
     def __init__(self, path: str | None) -> None:
-        """``path`` names the file (made, readable by its owner only, if missing); None: memory."""
+        """``path`` names the file (made, readable by its owner only, if missing); None: memory.
+
+        It means the same file for good, whatever folder the process works in later: connections
+        are opened as they are needed.
+        """
+        path = path and os.path.abspath(path)
         self._in_memory = path is None
         self._path = path
         # In memory: the memdb file system, which connections of one process share by name.
