@@ -360,9 +360,14 @@ class SessionManager:
 
     async def revoke_everyone(self, batch: int = 1000) -> int:
         """End all sessions there are now, of everybody; how many live ones were ended."""
-        now = self._clock()
-        count = 0
-        while taken := await self._database.take(Session, limit=batch, created_at=le(now)):
+        now, take, count = self._clock(), self._database.take, 0
+
+        async def batches() -> AsyncIterator[list[Session]]:
+            yield await take(Session, created_at=gt(now))  # begun by a clock ahead of this one
+            while taken := await take(Session, limit=batch, created_at=le(now)):
+                yield taken
+
+        async for taken in batches():
             by_user: dict[str, list[Session]] = {}
             for session in taken:
                 if session.expires_at > now:
