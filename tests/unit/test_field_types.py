@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -14,8 +14,8 @@ from pydantic import Field
 from better_auth import Account, Session, User, Verification
 from better_auth.adapters import SqlDatabaseAdapter, gt, in_, ne
 from better_auth.clock import UtcDatetime
-from better_auth.errors import BadRequest, ConfigurationError
-from better_auth.models import Column
+from better_auth.errors import BadRequest, ConfigurationError, ReferenceViolation
+from better_auth.models import Column, Record
 from tests import databases
 from tests.unit.test_adapters import NOW, user
 
@@ -93,12 +93,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def run_on(url: str, model: type[User], work: Callable[[SqlDatabaseAdapter], Any]) -> None:
+def run_on(
+    url: str,
+    model: type[User],
+    work: Callable[[SqlDatabaseAdapter], Any],
+    *others: type[Record],
+) -> None:
     """Runs ``work`` on the database of ``url``, brought to the tables of ``model``."""
 
     async def opened() -> None:
         database = SqlDatabaseAdapter(url)
-        database.bind([model, *OTHERS])
+        database.bind([model, *others, *OTHERS])
         await database.migrate()
         await database.connect()
         try:
@@ -237,3 +242,38 @@ def test_the_statements_printed_are_what_they_say(url: str) -> None:
         await later.close()
 
     run_on(url, User, work)
+
+
+class Team(Record):
+    """What users of a later version belong to."""
+
+    table_name: ClassVar[str] = "team"
+
+
+class TeamUser(User):
+    """A later version of an application's user."""
+
+    team_id: Annotated[str | None, Column(length=64, references="team", index=True)] = None
+    boss_id: Annotated[str | None, Column(length=64, references="user")] = None
+
+
+def test_what_a_new_column_refers_to(url: str) -> None:
+    """A column that comes to a table refers to what it would refer to in a new one."""
+
+    async def before(database: SqlDatabaseAdapter) -> None:
+        await database.insert(user(1))
+
+    async def after(database: SqlDatabaseAdapter) -> None:
+        for number in (1, 2):
+            await database.insert(Team(id=f"team-{number}"))
+        await database.update(TeamUser, {"team_id": "team-1"}, id="user-1")
+        await database.insert(TeamUser(**dict(user(2)), team_id="team-2", boss_id="user-1"))
+        with pytest.raises(ReferenceViolation):
+            await database.update(TeamUser, {"team_id": "team-3"}, id="user-1")
+        assert await database.delete(Team, id="team-1") == 1
+        assert await database.count(TeamUser) == 0
+        assert await database.is_up_to_date()
+        assert await database.migrate() == await database.pending_migration() == []
+
+    run_on(url, User, before)
+    run_on(url, TeamUser, after, Team)
