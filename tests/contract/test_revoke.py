@@ -187,3 +187,16 @@ def test_a_session_revoked_elsewhere_is_out_at_once(site_with: Callable[..., Sit
     assert client.get("/get-session", headers=bearer(phone)).status_code == 401
     assert client.get("/list-sessions", headers=bearer(phone)).status_code == 401
     assert client.post("/sign-out", headers=bearer(phone)).status_code == 401
+
+
+def test_everybodys_are_all_of_them(site: Site) -> None:
+    """ "Revocation": of everybody's sessions none is left, neither one whose host's clock is ahead
+    of this one's, nor the last of many."""
+    site.clock.move(hours=1)
+    ahead = site.session(site.user("b@example.com")).token
+    site.clock.move(hours=-1)
+    user = site.user()
+    tokens = [site.session(user).token for _ in range(5)]
+    assert site.run(site.auth.sessions.revoke_everyone(batch=2)) == 6
+    assert not any(alive(site, token) for token in (ahead, *tokens))
+    assert site.run(site.auth.sessions.revoke_everyone()) == 0
