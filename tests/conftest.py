@@ -1,9 +1,11 @@
 """Fixtures: an application behind a real server, a clock, browsers."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 
 from better_auth import BetterAuth, Session, User
 from tests import databases
-from tests.support import NO_TLS, Browser, LoopKeeper, MovableClock, make_auth, serve
+from tests.support import NO_TLS, PATIENCE, Browser, LoopKeeper, MovableClock, make_auth, serve
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ class Site:
 
     def client(self) -> httpx.Client:
         """A program without a cookie jar: send the Authorization header yourself."""
-        client = httpx.Client(base_url=self.url, verify=NO_TLS)
+        client = httpx.Client(base_url=self.url, verify=NO_TLS, timeout=PATIENCE)
         client.cookies.jar.set_policy(_NoCookies())
         self.stack.callback(client.close)
         return client
@@ -74,13 +76,14 @@ def clock() -> MovableClock:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests of a served application run on every kind of database, but where their module names
-    those it is about in ``DATABASES``; with ``is_cached``, with sessions in memory as well where
-    that can be."""
+    """Tests of a served application run on every kind of database, but where they themselves
+    (``@pytest.mark.databases``) or their module (``DATABASES``) name those they are about; with
+    ``is_cached``, with sessions in memory as well where that can be."""
     if "database_kind" not in metafunc.fixturenames:
         return
     kinds = databases.kinds_for(metafunc.module.__name__)
-    listed = getattr(metafunc.module, "DATABASES", kinds)
+    marker = metafunc.definition.get_closest_marker("databases")
+    listed = marker.args if marker else getattr(metafunc.module, "DATABASES", kinds)
     if "is_cached" in metafunc.fixturenames:
         ways = [(kind, is_cached) for kind in listed for is_cached in (False, True)]
         ways = [way for way in ways if way != ("mysql", True)]
@@ -100,10 +103,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture
+def database_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """An empty database that outlives the applications on it; several may open it."""
+    with databases.kept_database(database_kind, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
 def site_with(
     clock: MovableClock, database_kind: str, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Site]]:
-    """Makes a served application with the settings given; see ``make_auth``."""
+    """Makes a served application with the settings given; see ``make_auth``. Those on one
+    database are one deployment: they have their sessions in common."""
+    of_deployment: defaultdict[str, dict[str, Any]] = defaultdict(
+        lambda: databases.session_settings(database_kind)
+    )
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Site:
@@ -113,8 +127,13 @@ def site_with(
                     if databases.keeps_tables(request.module.__name__)
                     else databases.new_database(database_kind)
                 )
-                of_kind = databases.session_settings(database_kind)
-                settings["session"] = {**of_kind, **settings.get("session", {})}
+                session = databases.session_settings(database_kind)
+            else:
+                url = str(settings["database"])
+                if url.startswith("sqlite") and database_kind in ("postgresql", "mysql"):
+                    pytest.fail(f"this tests SQLite and says it were {database_kind}")
+                session = of_deployment[url]
+            settings["session"] = {**session, **settings.get("session", {})}
             return open_site(stack, clock, **settings)
 
         yield make

@@ -14,10 +14,11 @@ import asyncio
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Coroutine, Hashable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ WITH_REDIS = {
 CHANGES_TABLES = {
     "test_audit",
     "test_cache",
+    "test_cache_partitioned",
     "test_cache_unproven",
     "test_database_names",
     "test_debug_logs",
@@ -133,6 +135,31 @@ def new_database(kind: str) -> Iterator[str]:
                 _mysql().execute(f"DROP DATABASE {name}")
         case _:
             raise ValueError(f"no kind of database: {kind}")
+
+
+@contextmanager
+def kept_database(kind: str, folder: Path) -> Iterator[str]:
+    """As :func:`new_database`, but one that outlives who opens it, and that several may open:
+    SQLite's is a file in ``folder``."""
+    if kind in ("postgresql", "mysql"):
+        with new_database(kind) as url:
+            yield url
+    else:
+        yield f"sqlite:///{folder / 'auth.db'}"
+
+
+def execute(url: str, statement: str) -> None:
+    """Do in a database of :func:`kept_database` what no application would."""
+    parsed = sa.make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            with closing(sqlite3.connect(str(parsed.database))) as connection, connection:
+                connection.execute(statement)
+        case "postgresql":
+            _postgresql().execute(f"SET search_path = {parsed.query['search_path']}; {statement}")
+        case _:
+            _mysql().execute(f"USE {parsed.database}")
+            _mysql().execute(statement)
 
 
 _DO_NOT_WAIT = "synchronous_commit"

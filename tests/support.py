@@ -41,6 +41,9 @@ from better_auth.plugins.oauth import preset
 SECRET = "test-secret-of-more-than-32-characters"
 PASSWORD = "correct horse battery"
 COOKIE = "better-auth.session-token"
+PATIENCE = 30
+"""Seconds to wait for a database or an answer where no test is about that: the machine may stand
+still for a while."""
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Shared by all clients: each making its own would load every root certificate anew."""
 
@@ -65,13 +68,14 @@ class MovableClock:
 
 
 def make_config(**settings: Any) -> AuthConfig:
-    """A configuration for tests: no rate limit, cookies over plain http.
+    """A configuration for tests: no rate limit, cookies over plain http, much patience.
 
     ``session={...}`` adds to the session's settings.
     """
     session = {"cookie_secure": False, **settings.pop("session", {})}
     settings.setdefault("rate_limit", {"enabled": False})
     settings.setdefault("password", QUICK_PASSWORDS)
+    settings.setdefault("database_patience", PATIENCE)
     return AuthConfig(SECRET if "secrets" not in settings else None, session=session, **settings)
 
 
@@ -230,7 +234,10 @@ class Browser:
 
     def __init__(self, origin: str, base_path: str = "/auth") -> None:
         self.http = httpx.Client(
-            base_url=origin + base_path, headers={"Origin": origin}, verify=NO_TLS
+            base_url=origin + base_path,
+            headers={"Origin": origin},
+            verify=NO_TLS,
+            timeout=PATIENCE,
         )
 
     def sign_up(self, email: str = "ada@example.com", **more: Any) -> httpx.Response:

@@ -15,6 +15,7 @@ from better_auth import AuthConfig, ConfigurationError, User
 from better_auth.endings import Change
 from better_auth.plugins import AdminPlugin, AuditPlugin, EmailPasswordPlugin
 from better_auth.plugins.audit import AuditEvent
+from tests import databases
 from tests.conftest import Site
 from tests.support import PASSWORD, SECRET, Browser, bearer, every_plugin, make_auth
 
@@ -196,6 +197,7 @@ def test_somebody_elses_cookie_is_no_actor(site_with: MakeSite) -> None:
     assert {event.actor_id for event in trail(site, user_id)} == {None}
 
 
+@pytest.mark.databases("sqlite")
 def test_nothing_secret(site_with: MakeSite, tmp_path: Path) -> None:
     """ "Nothing secret (no tokens, passwords, hashes, e-mail addresses ...) is stored"."""
     site = site_with(plugins=every_plugin(), database=f"sqlite:///{tmp_path}/test.db")
@@ -299,11 +301,11 @@ def test_ones_own_only(audited: Audited) -> None:
 
 
 def test_a_trail_that_cannot_be_written(
-    site_with: MakeSite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    site_with: MakeSite, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """ "A failure to write the trail must not fail what it records; it is logged"."""
-    site = site_with(plugins=every_plugin(), database=f"sqlite:///{tmp_path}/test.db")
-    sqlite3.connect(tmp_path / "test.db").execute("DROP TABLE audit_event")
+    site = site_with(plugins=every_plugin(), database=database_url)
+    databases.execute(database_url, "DROP TABLE audit_event")
     with caplog.at_level(logging.ERROR, "better_auth"):
         browser = site.browser()
         assert browser.sign_up().status_code == 200

@@ -40,6 +40,7 @@ def test_probes_are_not_limited(site_with: MakeSite) -> None:
     assert [get("/ok").status_code for _ in range(3)] == [200, 200, 429]
 
 
+@pytest.mark.databases("sqlite")
 def test_a_database_that_fails(site_with: MakeSite, tmp_path: Path) -> None:
     """ "otherwise 503", while the process is as alive as before."""
     site = site_with(database=f"sqlite:///{tmp_path}/test.db")
@@ -49,6 +50,7 @@ def test_a_database_that_fails(site_with: MakeSite, tmp_path: Path) -> None:
     assert site.client().get("/health/live").status_code == 200
 
 
+@pytest.mark.databases("sqlite")
 def test_a_database_that_does_not_answer(
     site_with: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

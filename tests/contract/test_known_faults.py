@@ -21,7 +21,7 @@ Some are tried elsewhere already (``test_the_table`` sees to it that those tests
     a dead cookie not taken back by sign-out     contract/test_sign_out::test_401
     sign-out by a link                           contract/test_sign_out::test_get_signs_nobody_out
     sign-out leaves the token alive              contract/test_sign_out::test_by_cookie
-    revoked here, alive there                    integration/test_races::test_two_servers_on_one_file
+    revoked here, alive there                    integration/test_races::test_two_servers_on_one_database
     revoked sessions live on in a cache          contract/test_revoke::test_a_session_revoked_elsewhere_is_out_at_once
     one's cookie revokes another's session       contract/test_revoke::test_anothers_unknown_and_expired_look_alike
     revocation by token only                     contract/test_revoke::test_revoke_by_id
@@ -152,13 +152,12 @@ Some are tried elsewhere already (``test_the_table`` sees to it that those tests
 
 import asyncio
 import re
-import sqlite3
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -174,6 +173,7 @@ from better_auth.http.call import Call
 from better_auth.http.endpoints import get
 from better_auth.models import Fields, Principal, Session, User
 from better_auth.plugins import EmailPasswordPlugin, Plugin, SessionManagementPlugin
+from tests import databases
 from tests.conftest import Site
 from tests.support import (
     COOKIE,
@@ -593,19 +593,13 @@ def test_no_user_is_left_by_a_failed_hash(site: Site, monkeypatch: pytest.Monkey
     assert site.browser().sign_up().status_code == 200
 
 
-def test_no_user_is_left_by_a_failed_account(site_with: MakeSite, tmp_path: Path) -> None:
+def test_no_user_is_left_by_a_failed_account(site_with: MakeSite, database_url: str) -> None:
     """User and password are two transactions, so that a fault between them leaves a user that
     nobody can sign in as, nor sign up as again."""
-    path = tmp_path / "auth.db"
-    site = site_with(database=f"sqlite:///{path}")
-
-    def alter(statement: str) -> None:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute(statement)
-
-    alter("ALTER TABLE account RENAME TO elsewhere")
+    site = site_with(database=database_url)
+    databases.execute(database_url, "ALTER TABLE account RENAME TO elsewhere")
     assert site.browser().sign_up().status_code == 503
-    alter("ALTER TABLE elsewhere RENAME TO account")
+    databases.execute(database_url, "ALTER TABLE elsewhere RENAME TO account")
     assert site.run(site.auth.database.count(User)) == 0
     assert site.browser().sign_up().status_code == 200
 
@@ -637,6 +631,7 @@ async def worst_lag(done: threading.Event) -> float:
     return worst
 
 
+@pytest.mark.databases("sqlite")
 def test_sign_ins_leave_the_loop_free(site_with: MakeSite) -> None:
     """Passwords are hashed on the event loop, which answers nobody else meanwhile.
 

@@ -39,15 +39,14 @@ def test_none_created_by_a_failure(site: Site) -> None:
     assert len(browser.get("/list-sessions").json()["sessions"]) == 1
 
 
-def test_stored_in_the_database(site_with: Callable[..., Site], tmp_path: Path) -> None:
+def test_stored_in_the_database(site_with: Callable[..., Site], database_url: str) -> None:
     """ "Storage: The session token and metadata are stored in the database": another process, or
     the same after a restart, knows the session."""
-    url = f"sqlite:///{tmp_path / 'auth.db'}"
-    first = site_with(database=url)
+    first = site_with(database=database_url)
     user = first.user()
     token = first.session(user).token
     body = first.client().get("/get-session", headers=bearer(token)).json()
-    second = site_with(database=url)
+    second = site_with(database=database_url)
     assert second.client().get("/get-session", headers=bearer(token)).json() == body
 
 
@@ -257,18 +256,17 @@ def test_a_new_token_when_privileges_change(site: Site) -> None:
 
 
 def test_expired_rows_are_purged_by_the_server(
-    site_with: Callable[..., Site], tmp_path: Path
+    site_with: Callable[..., Site], database_url: str
 ) -> None:
     """ "Expired rows are purged in batches by a background task of the server"."""
-    url = f"sqlite:///{tmp_path / 'auth.db'}"
-    first = site_with(database=url)
+    first = site_with(database=database_url)
     user = first.user()
     for _ in range(3):
         first.session(user, remember=False)
     first.clock.move(days=1)
     kept = first.session(user)
 
-    second = site_with(database=url)
+    second = site_with(database=database_url)
     deadline = time.monotonic() + 10
     while second.run(second.auth.database.count(Session)) > 1 and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -56,13 +56,11 @@ def is_in(site: Site, token: str) -> bool:
 
 
 @pytest.fixture
-def pair(site_with: MakeSite, database_kind: str, tmp_path: Path) -> Callable[..., list[Site]]:
+def pair(site_with: MakeSite, database_url: str) -> Callable[..., list[Site]]:
     """Two servers of one deployment."""
 
     def make(**session: Any) -> list[Site]:
-        given = {**databases.session_settings(database_kind), **session}
-        database = f"sqlite:///{tmp_path / 'auth.db'}"
-        return [site_with(database=database, session=given) for _ in range(2)]
+        return [site_with(database=database_url, session=session) for _ in range(2)]
 
     return make
 
@@ -263,14 +261,12 @@ def test_a_copy_is_not_believed_for_ever(site: Site) -> None:
         assert all(0 < left <= BELIEVED * 1000 for left in of_sessions)
 
 
-def test_a_text_of_another_release(site_with: MakeSite, database_kind: str, tmp_path: Path) -> None:
+def test_a_text_of_another_release(site_with: MakeSite, database_url: str) -> None:
     """Fields that a release adds or drops log nobody out."""
-    given = databases.session_settings(database_kind)
-    database = f"sqlite:///{tmp_path / 'auth.db'}"
-    small = site_with(database=database, session=given)
+    small = site_with(database=database_url)
     token = small.session(small.user()).token
     assert is_in(small, token)
-    large = site_with(database=database, session=given, plugins=every_plugin())
+    large = site_with(database=database_url, plugins=every_plugin())
     found = large.run(large.auth.sessions.resolve(token))
     assert found is not None
     assert found.user.role == "user"  # type: ignore[attr-defined]
@@ -278,21 +274,22 @@ def test_a_text_of_another_release(site_with: MakeSite, database_kind: str, tmp_
     assert is_in(small, later)
 
 
+@pytest.mark.databases("redis")
 @pytest.mark.parametrize("first", [None, "alone", "beside"])
-def test_turning_from_one_to_the_other(site_with: MakeSite, tmp_path: Path, first: Any) -> None:
+def test_turning_from_one_to_the_other(site_with: MakeSite, database_url: str, first: Any) -> None:
     """Whatever counted before, what is revoked stays revoked when it counts again, and what cannot
     be revoked does not count."""
     store = {"url": databases.redis_url(), "prefix": databases.new_prefix()}
-    ways = {None: {}, "alone": {"store": store}, "beside": {"store": {**store, "keep_table": True}}}
+    stores = {None: {}, "alone": store, "beside": {**store, "keep_table": True}}
 
     def serving(way: str | None) -> Site:
-        return site_with(database=f"sqlite:///{tmp_path / 'auth.db'}", session=ways[way])
+        return site_with(database=database_url, session={"store": stores[way]})
 
     before = serving(first)
     user = before.user()
     old = before.session(user)
     assert is_in(before, old.token)
-    for way in set(ways) - {first}:
+    for way in set(stores) - {first}:
         other = serving(way)
         assert is_in(other, old.token) == ("alone" not in (first, way))
     # Without Redis nothing can be revoked there: that is the operator's to empty.
@@ -300,7 +297,7 @@ def test_turning_from_one_to_the_other(site_with: MakeSite, tmp_path: Path, firs
     kept = other.session(user)
     other.run(other.auth.sessions.revoke_all(user.id, except_id=kept.id))
     assert is_in(other, kept.token)
-    assert not any(is_in(serving(one), old.token) for one in ways)
+    assert not any(is_in(serving(one), old.token) for one in stores)
 
 
 # Sessions in memory

@@ -3,32 +3,19 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
 import httpx
-import pytest
 
 from better_auth.adapters import SqlDatabaseAdapter
 from better_auth.models import Account, Session, User, Verification
-from tests import databases
 from tests.servers import auth_server
 from tests.support import PASSWORD, SECRET, bearer
 
 SIGN_UPS = {"sqlite": 1000, "postgresql": 150, "mysql": 150}
 KILLS = 3
-
-
-@pytest.fixture
-def url(database_kind: str, tmp_path: Path) -> Iterator[str]:
-    """A database that outlives a server."""
-    if database_kind == "sqlite":
-        yield f"sqlite:///{tmp_path}/auth.db"
-    else:
-        with databases.new_database(database_kind) as made:
-            yield made
 
 
 def settings(url: str, **more: str) -> dict[str, str]:
@@ -57,7 +44,7 @@ def rows(url: str) -> tuple[list[User], list[Account], list[Session]]:
     return asyncio.run(work())
 
 
-def test_killed_while_signing_up(url: str, database_kind: str, tmp_path: Path) -> None:
+def test_killed_while_signing_up(database_url: str, database_kind: str, tmp_path: Path) -> None:
     """kill -9 in the middle of sign-ups and sign-ins: every acknowledged session is there, and
     none is half made."""
     acknowledged: list[str] = []
@@ -78,7 +65,7 @@ def test_killed_while_signing_up(url: str, database_kind: str, tmp_path: Path) -
                     return  # killed
 
     for kill in range(1, KILLS + 1):
-        with auth_server(tmp_path, **settings(url)) as server:
+        with auth_server(tmp_path, **settings(database_url)) as server:
             threads = [threading.Thread(target=work, args=(server.url, enough)) for _ in range(8)]
             for thread in threads:
                 thread.start()
@@ -90,23 +77,25 @@ def test_killed_while_signing_up(url: str, database_kind: str, tmp_path: Path) -
                 thread.join(30)
 
     with (
-        auth_server(tmp_path, **settings(url)) as server,
+        auth_server(tmp_path, **settings(database_url)) as server,
         asking(server.url) as client,
     ):
         for token in acknowledged:
             assert client.get("/get-session", headers=bearer(token)).status_code == 200
-    users, accounts, sessions = rows(url)
+    users, accounts, sessions = rows(database_url)
     assert {account.user_id for account in accounts} == {user.id for user in users}
     assert {session.user_id for session in sessions} <= {user.id for user in users}
     assert len(sessions) >= len(acknowledged)
 
 
-def test_two_servers(url: str, database_kind: str, is_cached: bool, tmp_path: Path) -> None:
+def test_two_servers(
+    database_url: str, database_kind: str, is_cached: bool, tmp_path: Path
+) -> None:
     """After an acknowledged revocation, no answer of the other server accepts the session beyond
     the promise: not at all, or ``max_staleness`` with sessions in memory."""
     promise = 1.0 if is_cached and database_kind == "postgresql" else 0.0
     with ExitStack() as stack:
-        given = settings(url, SESSION__CACHE__ENABLED=str(is_cached))
+        given = settings(database_url, SESSION__CACHE__ENABLED=str(is_cached))
         one = stack.enter_context(auth_server(tmp_path, **given))
         two = stack.enter_context(auth_server(tmp_path, **given))
         here = stack.enter_context(asking(one.url))

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +14,6 @@ import pytest
 
 from better_auth import Session, User
 from better_auth.plugins import AdminPlugin, EmailPasswordPlugin, SessionManagementPlugin
-from tests import databases
 from tests.conftest import open_site
 from tests.servers import until
 from tests.support import MovableClock, bearer
@@ -80,14 +78,10 @@ WAYS: dict[str, Callable[[Pair, User, Session, Session], None]] = {
 
 
 @pytest.fixture
-def pair(database_kind: str, is_cached: bool, tmp_path: Path) -> Iterator[Pair]:
+def pair(database_url: str, is_cached: bool) -> Iterator[Pair]:
     """Two servers on one database."""
     with ExitStack() as stack:
-        if database_kind == "sqlite":
-            url = f"sqlite:///{tmp_path}/auth.db"
-        else:
-            url = stack.enter_context(databases.new_database(database_kind))
-        yield Pair(stack, url, is_cached)
+        yield Pair(stack, database_url, is_cached)
 
 
 def test_whoever_is_out_is_out_everywhere(pair: Pair, database_kind: str, is_cached: bool) -> None:

@@ -130,6 +130,12 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_NONSENSE": "1"}, "BETTER_AUTH_NONSENSE"),
         ({"BETTER_AUTH_SESSION__NONSENSE": "1"}, "BETTER_AUTH_SESSION__NONSENSE"),
         ({"BETTER_AUTH_SESSION__EXPIRES_IN": "soon"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__EXPIRES_IN": "inf"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__EXPIRES_IN": "1e30"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__MAX_LIFETIME": "1e12"}, "session.max_lifetime"),
+        ({"BETTER_AUTH_SESSION__COOKIE_PATH": ""}, "session.cookie_path"),
+        ({"BETTER_AUTH_BASE_URL": "https://app.example.com:99999"}, "base_url"),
+        ({"BETTER_AUTH_BASE_URL": "https://ada@app.example.com"}, "base_url"),
         ({"BETTER_AUTH_SESSION__COOKIE_SAME_SITE": "none"}, "cookie_same_site"),
         ({"BETTER_AUTH_RATE_LIMIT__STORAGE": "nowhere://"}, "rate_limit.storage"),
         ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
@@ -280,6 +286,19 @@ def test_operating(tmp_path: Path) -> None:
     document = json.loads(run("openapi", cwd=tmp_path).stdout)
     assert document["openapi"].startswith("3.1")
     assert run("--version", cwd=tmp_path).stdout.strip()
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    """What users call themselves breaks no table, paints nothing and tells a terminal nothing."""
+    for number, name in enumerate(("[/b]", "[red]Admin[/red]", "\x1b]0;mine\x07\x1b[2J\u202e")):
+        email = f"u{number}@example.com"
+        run("users", "create", "--name", name, "--email", email, cwd=tmp_path)
+    listed = run("users", "list", cwd=tmp_path, COLUMNS="200", FORCE_COLOR="1")
+    assert listed.returncode == 0, listed.stderr
+    assert "[/b]" in listed.stdout
+    assert "[red]Admin[/red]" in listed.stdout
+    for told in ("\x1b]", "\x1b[2J", "\x07", "\u202e"):
+        assert told not in listed.stdout
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

@@ -41,6 +41,9 @@ from tests.support import (
     serve,
 )
 
+DATABASES = ["sqlite"]
+"""The faults of a file; those of servers are in ``tests/faults``."""
+
 MakeSite = Callable[..., Site]
 USER = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
 UNAVAILABLE = {
@@ -140,7 +143,6 @@ def test_a_lock_is_waited_for_and_no_longer(patient: Site, path: Path) -> None:
     browser = patient.browser()
     browser.sign_up()
     visitor = patient.browser()
-    visitor.http.timeout = 30
     with locked(path), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(timed, visitor.sign_in)
         while not waiting.done():
@@ -158,7 +160,6 @@ def test_a_lock_released_in_time(patient: Site, path: Path) -> None:
     """Who waited is served as soon as the lock is gone."""
     patient.browser().sign_up()
     visitor = patient.browser()
-    visitor.http.timeout = 30
     with ThreadPoolExecutor(1) as pool:
         with locked(path):
             waiting = pool.submit(visitor.sign_in)

@@ -7,8 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -116,24 +115,7 @@ def test_an_alembic_of_ones_own(tmp_path: Path) -> None:
     assert {"invoice", "session", "audit_event"} <= tables
 
 
-@contextmanager
-def new_url(kind: str, folder: Path) -> Iterator[str]:
-    """An empty database that several may open."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder}/auth.db"
-    else:
-        with databases.new_database(kind) as made:
-            yield made
-
-
-@pytest.fixture
-def url(database_kind: str, tmp_path: Path) -> Iterator[str]:
-    """One of each kind."""
-    with new_url(database_kind, tmp_path) as made:
-        yield made
-
-
-def test_several_hosts_at_once(url: str) -> None:
+def test_several_hosts_at_once(database_url: str) -> None:
     """ "Safe to run twice and from several hosts at once": of six that migrate at once each
     succeeds, the tables are made by one, and there is nothing to do afterwards."""
     ran: list[list[str]] = []
@@ -141,7 +123,7 @@ def test_several_hosts_at_once(url: str) -> None:
     together = threading.Barrier(6)
 
     async def work() -> None:
-        auth = make_auth(database=url, plugins=every_plugin())
+        auth = make_auth(database=database_url, plugins=every_plugin())
         together.wait(30)
         ran.append(await auth.database.migrate())
         assert await auth.database.migrate() == []
@@ -163,12 +145,12 @@ def test_several_hosts_at_once(url: str) -> None:
     assert sorted(map(bool, ran)) == [False] * 5 + [True]
 
 
-def test_printed(url: str) -> None:
+def test_printed(database_url: str) -> None:
     """ "--sql to print": what is printed for an empty database is what would have been run, and
     run by hand it leaves nothing to do."""
 
     async def work() -> None:
-        auth = make_auth(database=url, plugins=every_plugin())
+        auth = make_auth(database=database_url, plugins=every_plugin())
         planned = await auth.database.pending_migration()
         assert await auth.database.pending_migration() == planned, "printing changes nothing"
         async with auth.database.transaction() as verbs:
@@ -218,5 +200,5 @@ def test_from_an_earlier_schema(script: Path, tmp_path: Path, clock: MovableCloc
             assert ended.json() == {"count": 2}
             assert (await client.get("/get-session", headers=headers)).status_code == 401
 
-    with new_url(script.stem.partition("-")[2], tmp_path) as url:
+    with databases.kept_database(script.stem.partition("-")[2], tmp_path) as url:
         asyncio.run(work(url))

@@ -1,17 +1,17 @@
 """Real parallel requests: what may happen once happens once."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import httpx
 import pytest
 
+from better_auth import Session
 from better_auth.events import SessionsRevoked, SessionUpdated
-from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin
 from tests.conftest import Site
 from tests.support import COOKIE, PASSWORD, bearer
 
@@ -118,14 +118,27 @@ def test_counts_add_up(site: Site) -> None:
     assert sum(counts) == 20
 
 
-def test_two_servers_on_one_file(site_with: MakeSite, tmp_path: Path) -> None:
-    """Two servers started at once on a new file both come up; what one revokes, the other
-    refuses at once; sign-ups at both lose nothing."""
-    database = f"sqlite:///{tmp_path / 'auth.db'}"
-    make = lambda: site_with(  # noqa: E731
-        database=database, plugins=[EmailPasswordPlugin(), SessionManagementPlugin()]
-    )
-    one, two = make(), make()
+def test_everybody_is_out_whoever_says_so(site: Site) -> None:
+    """Whichever of several who revoke everybody's sessions at once is answered, all are out."""
+    user = site.user()
+    for _ in range(60):
+        site.session(user)
+
+    async def revoke() -> tuple[int, int]:
+        ended = await site.auth.sessions.revoke_everyone(batch=10)
+        return ended, await site.auth.database.count(Session)
+
+    async def work() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(revoke() for _ in range(3)))
+
+    ended, left = zip(*site.run(work()), strict=True)
+    assert sum(ended) == 60
+    assert left == (0, 0, 0)
+
+
+def test_two_servers_on_one_database(site_with: MakeSite, database_url: str) -> None:
+    """What one revokes, the other refuses at once; sign-ups at both lose nothing."""
+    one, two = (site_with(database=database_url) for _ in range(2))
 
     def sign_up(number: int) -> httpx.Response:
         body = {"name": "Ada", "email": f"ada{number}@example.com", "password": PASSWORD}
@@ -142,11 +155,9 @@ def test_two_servers_on_one_file(site_with: MakeSite, tmp_path: Path) -> None:
         assert there.client().get("/get-session", headers=headers).status_code == 401
 
 
-def test_purge_under_traffic(site_with: MakeSite, tmp_path: Path) -> None:
+def test_purge_under_traffic(site_with: MakeSite, database_url: str) -> None:
     """Purging while sessions come and go disturbs nobody."""
-    site = site_with(
-        database=f"sqlite:///{tmp_path / 'auth.db'}", session={"purge_interval": timedelta(days=1)}
-    )
+    site = site_with(database=database_url, session={"purge_interval": timedelta(days=1)})
     user = site.user()
 
     async def fill() -> None:

@@ -107,9 +107,13 @@ def test_find(check: Callable[[Test], None]) -> None:
         assert await ids(created_at=ge(third), order_by="id") == ["3", "4", "5"]
         assert await ids(id=in_(["user-1", "user-9"])) == ["1"]
         assert await ids(id=in_([])) == []
+        assert await ids(order_by=("image", "id")) == ["1", "3", "4", "5", "2"]
+        assert await ids(order_by=("-image", "-id")) == ["2", "5", "4", "3", "1"]
         assert await ids(name=contains("AME 4")) == ["4"]
         assert await ids(name=starts_with("name"), order_by="id", limit=1) == ["1"]
         assert await ids(email=ends_with("%")) == []
+        await db.update(User, {"name": "Jürgen ÉCOLE"}, id="user-5")
+        assert await ids(name=contains("JÜRGEN é")) == ["5"]
         assert await db.count(User, created_at=gt(third)) == 2
         assert await db.find_one(User, id="user-1") == user(1)
         assert await db.find_one(User, id="nobody") is None

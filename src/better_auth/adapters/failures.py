@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from better_auth.adapters.backend import Backend
 from better_auth.errors import (
+    AuthError,
     BadRequest,
     DatabaseUnavailable,
     ReferenceViolation,
@@ -70,6 +71,10 @@ def raise_translated(error: Exception, backend: Backend) -> NoReturn:
 
 def _translation(error: Exception, backend: Backend) -> Exception | None:
     cause = getattr(error, "orig", None) or error
+    if isinstance(cause, AuthError):  # a value refused on its way, as SQLAlchemy wraps it
+        return cause if cause is not error else None
+    if isinstance(cause, (OverflowError, UnicodeEncodeError)):
+        return _bad_value()
     if _is_integrity(error, cause):
         is_reference = "foreign key" in str(cause).lower()
         return ReferenceViolation() if is_reference else UniqueViolation()
@@ -78,9 +83,13 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
     if _is_deadlock(cause):
         return Deadlocked()
     if _is_bad_value(cause):
-        return BadRequest("A value is too long or holds what cannot be stored")
+        return _bad_value()
     logger.error("database unavailable: %s", said(cause))
     return DatabaseUnavailable()
+
+
+def _bad_value() -> BadRequest:
+    return BadRequest("A value is too long or holds what cannot be stored")
 
 
 def said(error: BaseException) -> str:
@@ -99,6 +108,11 @@ def _is_integrity(error: Exception, cause: object) -> bool:
 
 
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
+
+
+def is_unknown_column(error: Exception) -> bool:
+    """Whether the database knows no such column, or not on what is asked for it; SQLSTATE."""
+    return getattr(error, "sqlstate", None) in ("42703", "0A000")
 
 
 def _is_deadlock(error: object) -> bool:

@@ -68,6 +68,8 @@ class ListeningFeed(ABC):
                         self._cache.stand_aside()
             except self._interruptions as error:
                 self._say(said(error))
+            except Exception:  # whatever it is, nobody would know that memory is out of use
+                logger.exception("session cache: listening failed; it begins anew")
             await asyncio.sleep(RETRY)
 
     def _say(self, reason: str) -> None:

@@ -8,6 +8,7 @@ compares what is there with what should be (``comparison.py``), and only adds.
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
+from better_auth.adapters.statements import undoubled
 from better_auth.errors import ConfigurationError
 
 
@@ -80,4 +81,4 @@ def _creation(metadata: sa.MetaData) -> list[ExecutableDDLElement]:
 
 
 def _as_sql(step: ExecutableDDLElement, connection: sa.Connection) -> str:
-    return str(step.compile(dialect=connection.dialect)).strip()
+    return undoubled(str(step.compile(dialect=connection.dialect)).strip(), connection.dialect)

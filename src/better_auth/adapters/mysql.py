@@ -25,6 +25,10 @@ try:
 except ImportError:
     raise MissingExtra("a mysql:// database", "mysql") from None
 
+_ON_CONNECT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+"""Some servers are set to cut what is too long, which makes one address of two, and to store
+something else for what cannot be."""
+
 _MIGRATION_LOCK = "better_auth migration"
 _MIGRATION_PATIENCE = 60
 """Seconds to wait while another host migrates."""
@@ -83,7 +87,7 @@ class MySqlBackend(NetworkBackend):
             url,
             {
                 "connect_timeout": patience,
-                "init_command": "SET time_zone = '+00:00'",
+                "init_command": _ON_CONNECT,
                 **_tls(_options(url)),
             },
             pool_size=pool_size,

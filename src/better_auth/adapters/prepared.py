@@ -36,9 +36,17 @@ class Prepared:
             (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
             for name in compiled.positiontup
         ]
+        self._constants = {
+            name: compiled.binds[name].value
+            for name in compiled.positiontup
+            if not compiled.binds[name].required
+        }
+        """Values that are the statement's own: what a missing one counts as."""
 
     def parameters(self, values: Mapping[str, Any]) -> list[Any]:
         """The values the driver is to be given, from those of the statement's names."""
+        if self._constants:
+            values = {**self._constants, **values}
         return [
             values[name] if process is None else process(values[name])
             for name, process in self._parts

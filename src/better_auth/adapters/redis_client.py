@@ -40,8 +40,8 @@ class Copies(NamedTuple):
 
     session: bytes | None
     user: bytes | None
-    at: int
-    """When, in Redis's own milliseconds; 0 where the server that holds them was not asked."""
+    at: bytes
+    """When, as the server that holds them says it; empty where it was not asked."""
 
 
 READING_CONNECTIONS = 2
@@ -252,7 +252,7 @@ class RedisClient:
         lanes = [
             RedisLane(pool, script, arguments, self.patience) for _ in range(READING_CONNECTIONS)
         ]
-        self._hot = HotReader(lanes)
+        self._hot = HotReader(lanes, self.patience)
         return self._hot
 
     async def close(self) -> None:

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from better_auth.adapters.backend import Row
@@ -14,7 +13,14 @@ from better_auth.adapters.base import Condition
 from better_auth.adapters.conditions import values_of
 from better_auth.adapters.layout import Layout
 from better_auth.adapters.prepared import Prepared, insertion, lookup
-from better_auth.adapters.schema import is_enum, is_json, is_time, may_be_none, stored_fields
+from better_auth.adapters.schema import (
+    encode,
+    is_enum,
+    is_json,
+    is_time,
+    may_be_none,
+    stored_fields,
+)
 from better_auth.adapters.session_cache import Kind, Name
 from better_auth.adapters.statements import Statements
 from better_auth.errors import ConfigurationError
@@ -94,7 +100,9 @@ class TableOf:
         values: dict[str, str] = {}
         for index, name in enumerate(self.names):
             column_type = self.table.c[name].type.dialect_impl(self.dialect)
-            process = column_type.result_processor(self.dialect, None)
+            # PostgreSQL's would have to know which type of number; what it gives is a float.
+            is_float = isinstance(column_type, sa.Float)
+            process = None if is_float else column_type.result_processor(self.dialect, None)
             names[f"process_{index}"] = process
             value = f"row[{start + index}]"
             values[name] = f"process_{index}({value})" if process else value
@@ -113,9 +121,11 @@ class TableOf:
         return insertion(self.table, self.dialect)
 
     def lookup(self, conditions: Mapping[str, Any]) -> Prepared | None:
-        """Selects by plain values of these fields; None for other conditions, and where more rows
-        than one could meet them."""
+        """Selects by plain values of these fields; None for other conditions, for fields that a
+        row may lack, and where more rows than one could meet them."""
         names = tuple(conditions)
+        if not self._instead.keys().isdisjoint(names):
+            return None
         if any(
             value is None or isinstance(value, (Condition, Enum)) for value in conditions.values()
         ):
@@ -134,7 +144,9 @@ class TableOf:
         for name, value in conditions.items():
             column = self._comparable(name)
             if isinstance(value, Condition):
-                clauses.append(_COMPARISONS[value.operator](column, encode(value.value)))
+                many = value.operator == "in"
+                compared = list(map(encode, value.value)) if many else encode(value.value)
+                clauses.append(_COMPARISONS[value.operator](column, compared))
             else:
                 clauses.append(column == encode(value))
         return clauses
@@ -180,17 +192,6 @@ def missing_values(model: type[Record], layout: Layout) -> dict[str, Any]:
             value = CREATED_AT
         found[name] = value
     return found
-
-
-def encode(value: Any) -> Any:
-    """A field's value as its column takes it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, list):
-        return [encode(item) for item in value]
-    return value
 
 
 def names_in(where: Mapping[str, Any], kind: Kind) -> list[Name] | None:

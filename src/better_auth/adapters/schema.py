@@ -13,14 +13,16 @@ from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT, VARCHAR
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from better_auth.adapters.layout import Layout
 from better_auth.clock import render_time, to_milliseconds
-from better_auth.errors import ConfigurationError
+from better_auth.errors import BadRequest, ConfigurationError
 from better_auth.models import Column, Record
 
 
@@ -42,8 +44,13 @@ class Instant(TypeDecorator[datetime]):
         return dialect.type_descriptor(DATETIME(fsp=3))
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        """Raises ``BadRequest`` for a naive ``datetime``."""
         if value is None:
             return None
+        try:
+            value = to_milliseconds(value)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
         if dialect.name == "sqlite":
             return render_time(value)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
@@ -209,11 +216,15 @@ def _split_optional(annotation: Any) -> tuple[Any, bool]:
 def _column_type(
     model: type[Record], name: str, python_type: Any, marker: Column, layout: Layout
 ) -> TypeEngine[Any]:
-    base = get_origin(python_type) or python_type
+    base, length = get_origin(python_type) or python_type, marker.length
     is_exact = layout.shared is None
+    if base is Literal:
+        base, length = _type_of(get_args(python_type)), length or 64
+    elif isinstance(base, type) and issubclass(base, Enum):
+        base = _type_of(base)
     if isinstance(base, type):
-        if issubclass(base, (str, Enum)):
-            return _text(marker.length, is_exact)
+        if issubclass(base, str):
+            return _text(length, is_exact)
         if issubclass(base, bool):
             return sa.Boolean()
         if issubclass(base, int):
@@ -223,12 +234,16 @@ def _column_type(
         if issubclass(base, datetime):
             return Instant()
         if issubclass(base, (dict, list)):
-            return JsonText() if layout.is_shared(model.table_name) else sa.JSON()
-    if base is Literal:
-        return _text(marker.length or 64, is_exact)
+            return JsonText() if layout.is_shared(model.table_name) else sa.JSON(none_as_null=True)
     raise ConfigurationError(
         f"{model.__name__}.{name}: a field of type {python_type!r} has no column type"
     )
+
+
+def _type_of(choices: Iterable[Any]) -> type:
+    """What all values of an ``Enum`` or a ``Literal`` are; ``object``, where they differ."""
+    kinds = {type(one.value if isinstance(one, Enum) else one) for one in choices}
+    return kinds.pop() if len(kinds) == 1 else object
 
 
 def _text(length: int | None, is_exact: bool) -> TypeEngine[str]:
@@ -261,11 +276,36 @@ def is_time(field: FieldInfo) -> bool:
 
 def _server_default(field: FieldInfo, column_type: TypeEngine[Any]) -> Any:
     """A constant default lets the column be added to a table that already holds rows."""
-    default = field.default
+    default = field.default_factory() if field.default_factory in (list, dict) else field.default
     if default is PydanticUndefined or default is None:
         return None
-    if isinstance(default, bool):
-        return sa.true() if default else sa.false()
-    if isinstance(default, Enum):
-        default = default.value
-    return sa.text(str(default)) if isinstance(default, (int, float)) else str(default)
+    if isinstance(column_type, (sa.JSON, JsonText)):
+        return _Constant(json.dumps(encode(default)), sa.Text())
+    return _Constant(encode(default), column_type)
+
+
+class _Constant(sa.ColumnElement[Any]):
+    """A column's default, written as its type writes it."""
+
+    inherit_cache = False
+
+    def __init__(self, value: Any, column_type: TypeEngine[Any]) -> None:
+        self.literal = sa.literal(value, column_type)
+        self.is_long = isinstance(column_type, sa.Text)
+
+
+@compiles(_Constant)
+def _write_constant(constant: _Constant, compiler: Any, **options: Any) -> str:
+    written: str = compiler.process(constant.literal, **options)
+    # MySQL takes an expression as the default of a long text, but no constant.
+    is_expression = constant.is_long and compiler.dialect.name in ("mysql", "mariadb")
+    return f"({written})" if is_expression else written
+
+
+def encode(value: Any) -> Any:
+    """A field's value as its column takes it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (BaseModel, list, dict)):
+        return to_jsonable_python(value, by_alias=False)
+    return value

@@ -30,6 +30,9 @@ from better_auth.adapters.wal_index import wal_index_reader
 BUSY_TIMEOUT = 5.0
 """Seconds a statement waits for another process's lock before the database counts as busy."""
 
+MIGRATION_ATTEMPTS = 12
+"""How often a migration waits that long, for another process's."""
+
 READERS = 4
 """Connections kept for reading, each with a thread of its own."""
 
@@ -44,7 +47,12 @@ class SqliteBackend:
     returns_deleted = True
 
     def __init__(self, path: str | None) -> None:
-        """``path`` names the file (made, readable by its owner only, if missing); None: memory."""
+        """``path`` names the file (made, readable by its owner only, if missing); None: memory.
+
+        It means the same file for good, whatever folder the process works in later: connections
+        are opened as they are needed.
+        """
+        path = path and os.path.abspath(path)
         self._in_memory = path is None
         self._path = path
         # In memory: the memdb file system, which connections of one process share by name.
@@ -91,6 +99,7 @@ class SqliteBackend:
             for statement in self._pragmas():
                 cursor.execute(statement)
             cursor.close()
+            connection.create_function("lower", 1, _lower, deterministic=True)
 
         return engine
 
@@ -142,9 +151,15 @@ class SqliteBackend:
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
-        """Any writing transaction keeps all others waiting."""
+        """Any writing transaction keeps all others waiting, as long as a large table may take."""
         async with self.committing() as connection:
-            await self.begin_writing(connection)
+            for attempts_left in reversed(range(MIGRATION_ATTEMPTS)):
+                try:
+                    await self.begin_writing(connection)
+                    break
+                except sa.exc.OperationalError:
+                    if not attempts_left:
+                        raise
             yield connection
 
     def feed(
@@ -208,6 +223,11 @@ class SqliteBackend:
             await writer.close()
         await self.reading.dispose()
         await self.writing.dispose()
+
+
+def _lower(text: Any) -> Any:
+    """What searches ignore case by; SQLite's own knows no letters past ASCII."""
+    return text.lower() if isinstance(text, str) else text
 
 
 def _busy_or(error: sqlite3.OperationalError) -> Exception:

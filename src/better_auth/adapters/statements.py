@@ -18,11 +18,15 @@ def selection(
     limit: Number | None = None,
     offset: Number | None = None,
 ) -> sa.Select[Any]:
-    """Rows in the order of the fields named, ``-`` first for descending."""
+    """Rows in the order of the fields named, ``-`` first for descending; nothing is less than
+    anything, which databases do not agree on by themselves."""
     statement = sa.select(table).where(*clauses)
     for name in order_by:
         column = table.c[name.removeprefix("-")]
-        statement = statement.order_by(column.desc() if name.startswith("-") else column)
+        keys = [column.is_not(None), column] if column.nullable else [column]
+        statement = statement.order_by(
+            *[key.desc() if name.startswith("-") else key for key in keys]
+        )
     return statement.limit(limit).offset(offset)
 
 
@@ -34,8 +38,15 @@ def counting(table: sa.Table, clauses: Sequence[Any]) -> sa.Select[Any]:
 def taking(table: sa.Table, clauses: Sequence[Any], limit: Number | None) -> Any:
     """A deletion that returns the rows."""
     if limit is not None:
-        clauses = [table.c.id.in_(sa.select(table.c.id).where(*clauses).limit(limit))]
+        # Locked, so that where another takes the same rows it is the next ones, not none.
+        chosen = sa.select(table.c.id).where(*clauses).limit(limit).with_for_update()
+        clauses = [table.c.id.in_(chosen)]
     return table.delete().where(*clauses).returning(*table.columns)
+
+
+def undoubled(sql: str, dialect: sa.Dialect) -> str:
+    """``sql`` as a person would run it: some drivers take a percent sign only twice."""
+    return sql.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else sql
 
 
 class Statements:

@@ -10,6 +10,7 @@ from better_auth.models import User
 
 if TYPE_CHECKING:
     from rich.table import Column
+    from rich.text import Text
 
 Application = Annotated[
     str | None, typer.Option("--app", metavar="MODULE:AUTH", help="Your own BetterAuth.")
@@ -28,6 +29,17 @@ def whole(heading: str) -> "Column":
     from rich.table import Column  # slow to import, and `serve` needs none of it
 
     return Column(heading, overflow="fold")
+
+
+def as_it_is(*texts: str | None) -> "list[Text]":
+    """A table's cells: to users belongs what they are called and come with, which is no markup
+    here, and nothing in it that a terminal would obey."""
+    from rich.text import Text  # slow to import, and `serve` needs none of it
+
+    return [
+        Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""))
+        for text in texts
+    ]
 
 
 async def user_named(auth: BetterAuth[Any], name: str) -> User:

@@ -6,6 +6,7 @@ refused with its name, before anything is served.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
@@ -132,7 +133,8 @@ class AuthConfig(Section):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        is_plain = re.fullmatch(r"[^\s@?#]+", value) and (parts.port is None or parts.port > 0)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 

@@ -1,6 +1,7 @@
 """The parts of the configuration: sessions, limits, passwords, mail, cross-origin access."""
 
 import json
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
@@ -19,7 +20,14 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_seconds)]
+def _within_a_century(value: timedelta) -> timedelta:
+    if value > timedelta(days=36_525):
+        raise ValueError("must be 100 years or less")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_seconds), AfterValidator(_within_a_century)]
+"""A time that ends before the calendar does, whenever it begins."""
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
@@ -37,10 +45,12 @@ def split_list(value: object) -> object:
 StringList = Annotated[list[str], BeforeValidator(split_list)]
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._*-]+|\[[0-9a-f:.]+\])(:\d+)?/*", re.I)
+
+
 def _origins(values: list[str]) -> list[str]:
     for value in values:
-        scheme, separator, host = value.partition("://")
-        if not separator or not scheme or not host or "/" in host.rstrip("/"):
+        if not _ORIGIN.fullmatch(value):
             raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
     return [value.rstrip("/") for value in values]
 
@@ -68,7 +78,7 @@ class Section(BaseModel):
         extra="forbid",
         validate_assignment=True,
         validate_default=True,
-        hide_input_in_errors=True,  # which may be a secret
+        hide_input_in_errors=True,  # which may be a secret, or hold one
     )
 
 
@@ -172,6 +182,13 @@ class SessionConfig(Section):
     def _is_attribute(cls, value: str | None) -> str | None:
         if value is not None and not all(32 < ord(c) < 127 and c not in ";," for c in value):
             raise ValueError("must be a cookie attribute value (RFC 6265 section 4.1.1)")
+        return value
+
+    @field_validator("cookie_path")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        if not value.startswith("/"):  # browsers take the path of the request for it
+            raise ValueError("must begin with /")
         return value
 
 
