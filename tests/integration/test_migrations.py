@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from better_auth import BetterAuth, ConfigurationError
+from better_auth.adapters import SqlDatabaseAdapter
+from better_auth.errors import DatabaseUnavailable
 from better_auth.plugins import AuditPlugin, EmailPasswordPlugin, SessionManagementPlugin
 from tests import databases
 from tests.support import MovableClock, bearer, every_plugin, make_auth
@@ -143,6 +145,32 @@ def test_several_hosts_at_once(database_url: str) -> None:
         thread.join(90)
     assert failed == []
     assert sorted(map(bool, ran)) == [False] * 5 + [True]
+
+
+def test_a_host_that_never_ends(
+    database_url: str, database_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host's migration is waited for, and not for ever; another database's not at all."""
+    if database_kind == "sqlite":
+        return  # any writer keeps a migration waiting: test_database_faults
+    monkeypatch.setattr(f"better_auth.adapters.{database_kind}.MIGRATION_PATIENCE", 1)
+
+    async def work() -> None:
+        stuck, waiting = (make_auth(database=database_url).database for _ in range(2))
+        assert isinstance(stuck, SqlDatabaseAdapter)
+        async with stuck._backend.migrating():
+            with pytest.raises(DatabaseUnavailable) as refused:
+                await asyncio.wait_for(waiting.migrate(), 20)
+            assert "another host" in str(refused.value.__cause__)
+            with databases.new_database(database_kind) as url:
+                elsewhere = make_auth(database=url).database
+                assert await elsewhere.migrate() != []
+                await elsewhere.close()
+        assert await waiting.migrate() != []
+        await stuck.close()
+        await waiting.close()
+
+    asyncio.run(work())
 
 
 def test_printed(database_url: str) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.mysql.aiomysql import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from better_auth.adapters.network import NetworkBackend
+from better_auth.adapters.network import MIGRATION_PATIENCE, STILL_MIGRATING, NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
 from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
@@ -29,9 +29,8 @@ _ON_CONNECT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_
 """Some servers are set to cut what is too long, which makes one address of two, and to store
 something else for what cannot be."""
 
-_MIGRATION_LOCK = "better_auth migration"
-_MIGRATION_PATIENCE = 60
-"""Seconds to wait while another host migrates."""
+_MIGRATION_LOCK = "CONCAT('better_auth ', MD5(DATABASE()))"
+"""What hosts that migrate one database take turns by; such names are the whole server's."""
 
 
 def _options(url: sa.URL) -> Mapping[str, Any]:
@@ -122,13 +121,13 @@ class MySqlBackend(NetworkBackend):
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """Under a lock by name: these databases' schema changes know no transaction."""
         async with self.writing.begin() as connection:
-            lock = sa.func.get_lock(_MIGRATION_LOCK, _MIGRATION_PATIENCE)
-            if not (await connection.execute(sa.select(lock))).scalar():
-                raise DatabaseUnavailable from TimeoutError("another host is still migrating")
+            lock = f"SELECT GET_LOCK({_MIGRATION_LOCK}, {MIGRATION_PATIENCE})"
+            if not (await connection.exec_driver_sql(lock)).scalar():
+                raise DatabaseUnavailable from TimeoutError(STILL_MIGRATING)
             try:
                 yield connection
             finally:
-                await connection.execute(sa.select(sa.func.release_lock(_MIGRATION_LOCK)))
+                await connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_MIGRATION_LOCK})")
 
     def hot_read(self, statement: sa.Select[Any], key: sa.Column[str]) -> None:
         """The engine's way is the driver's."""

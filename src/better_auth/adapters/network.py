@@ -11,6 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from better_auth.adapters.backend import Backend, Direct
 from better_auth.adapters.engines import make_engine
 
+MIGRATION_PATIENCE = 60
+"""Seconds to wait while another host migrates."""
+
+
+STILL_MIGRATING = "another host is still migrating"
+"""Why nothing was done where that was in vain."""
+
 
 class NetworkBackend(Backend):
     """A pool of connections for reading and one for writing."""

@@ -19,9 +19,9 @@ from sqlalchemy.pool import NullPool
 from better_auth.adapters.backend import AsyncHotRead, Direct, Row
 from better_auth.adapters.engines import make_engine
 from better_auth.adapters.lanes import HotReader, Lane
-from better_auth.adapters.network import NetworkBackend
+from better_auth.adapters.network import MIGRATION_PATIENCE, STILL_MIGRATING, NetworkBackend
 from better_auth.adapters.session_cache import SessionCache
-from better_auth.errors import ConfigurationError, MissingExtra
+from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
 try:
     import asyncpg
@@ -42,8 +42,11 @@ except ImportError:
 HOT_CONNECTIONS = 2
 """Connections kept for the hot read."""
 
-_MIGRATION_LOCK = 0x6265_7474_6572
-"""What migrating hosts take turns by: "better", so that it is no other program's number."""
+_LOCK_NOT_AVAILABLE = "55P03"
+
+_MIGRATION_LOCK = f"{0x6265_7474}, hashtext(current_schema())"
+"""What hosts that migrate one schema take turns by: "bett", so that it is no other program's
+number."""
 
 
 class PostgresBackend(NetworkBackend):
@@ -123,7 +126,15 @@ class PostgresBackend(NetworkBackend):
             poolclass=NullPool,
         )
         async with engine.begin() as connection:
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            limit = f"SET LOCAL lock_timeout = '{MIGRATION_PATIENCE}s'"
+            await connection.exec_driver_sql(limit)
+            try:
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            except sa.exc.DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                    raise DatabaseUnavailable from TimeoutError(STILL_MIGRATING)
+                raise
+            await connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
             yield connection
 
     def direct(self, on_wait: Callable[[str, float], None]) -> Direct | None:
