@@ -11,6 +11,7 @@ from typing import Any
 
 from better_auth.adapters.base import gt, in_
 from better_auth.endings import Change
+from better_auth.errors import Unauthorized
 from better_auth.events import ImpersonationEnded, ImpersonationStarted
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint
@@ -29,7 +30,10 @@ class Impersonations:
         self._lifetime = lifetime
 
     async def begin(self, call: Call, admin: Principal, user: User) -> Session:
-        """A session of ``user`` with ``admin`` behind it, and its cookie in the answer."""
+        """A session of ``user`` with ``admin`` behind it, and its cookie in the answer.
+
+        Raises ``Unauthorized`` where the admin's own was ended meanwhile.
+        """
         session = await self._context.sessions.create(
             user,
             call.client,
@@ -40,6 +44,11 @@ class Impersonations:
                 "authenticated_at": _NEVER_PROVEN,
             },
         )
+        try:
+            await self._refuse_ended(admin.session)
+        except BaseException:
+            await self._context.sessions.revoke(session)
+            raise
         credential = call.wire.credential(call.request)
         if credential is not None and credential.source == "cookie":
             call.set_plugin_cookie(COOKIE, admin.session.token, self._lifetime)
@@ -47,6 +56,12 @@ class Impersonations:
         event = ImpersonationStarted(admin.user.id, user.id, session.id)
         await self._context.events.emit(event)
         return session
+
+    async def _refuse_ended(self, session: Session) -> None:
+        """Asked when the impersonation stands: what ends ``session`` later finds it and ends it."""
+        still = gt(self._context.clock())
+        if not await self._context.database.count(Session, id=session.id, expires_at=still):
+            raise Unauthorized
 
     async def end(self, call: Call, impersonation: Principal) -> Principal | None:
         """End it; the admin's own session and user, if both still stand.
