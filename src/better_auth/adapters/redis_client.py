@@ -183,7 +183,7 @@ class RedisClient:
         pool = BlockingConnectionPool.from_url(
             address.url, max_connections=size, timeout=wait, **common
         )
-        return Redis(connection_pool=pool)
+        return Redis.from_pool(pool)  # whose connections are closed with it
 
     async def run(self, *commands: Command) -> list[Any]:
         """What ``commands`` answer, one after the other; one round trip but on a cluster.
