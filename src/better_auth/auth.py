@@ -266,8 +266,12 @@ class BetterAuth(Generic[UserT]):
                 return
             await self.open_database()
             self.database.on_change = self.sessions.revocations.nudge
-            for plugin in self.plugins:
-                await plugin.start()
+            try:
+                for plugin in self.plugins:
+                    await plugin.start()
+            except BaseException:
+                await self.database.close()  # nobody stops what has not started
+                raise
             if self.config.session.purge_interval is not None:
                 self._stopping = asyncio.Event()
                 self._purging = asyncio.create_task(self._purge_until_stopped())

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from better_auth import ConfigurationError
+from better_auth.plugins.base import Plugin
 from tests import databases
 from tests.conftest import Site
 from tests.contract.test_cache import CACHED, answers, cache_of, cached, in_psql, remembered, until
@@ -188,6 +189,34 @@ def test_an_application_started_again(database_kind: str) -> None:
             return False
 
         assert all(asyncio.run(is_in_use()) for _ in range(6))
+
+
+class Late(Plugin):
+    """Starts at the second attempt."""
+
+    attempts = 0
+
+    async def start(self) -> None:
+        """Fail, the first time."""
+        self.attempts += 1
+        if self.attempts == 1:
+            raise RuntimeError("not yet")
+
+
+def test_an_application_that_does_not_start(database_kind: str) -> None:
+    """For something else than its database: it listens to nothing and has no connection open, and
+    starts when it is asked to again."""
+    with databases.new_database(database_kind) as url:
+        auth = make_auth(database=url, plugins=[Late()], **CACHED)
+
+        async def work() -> None:
+            with pytest.raises(RuntimeError):
+                await auth.start()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            async with auth.lifespan():
+                assert await auth.sessions.resolve("nobody's") is None
+
+        asyncio.run(work())
 
 
 def test_listening_through_a_pooler(site_with: MakeSite) -> None:

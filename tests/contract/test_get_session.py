@@ -1,5 +1,6 @@
 """``/get-session``: its body, its 401 and the look of ids and times."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from uuid import UUID
@@ -153,6 +154,21 @@ def test_a_token_is_compared_whole(site: Site) -> None:
     for wrong in (token[:-1], token + "A", token.swapcase(), token.removeprefix("session_")):
         assert refused(client.get("/get-session", headers=bearer(wrong)))
     assert client.get("/get-session", headers=bearer(token)).status_code == 200
+
+
+def test_a_token_that_no_database_takes(site_with: Callable[..., Site]) -> None:
+    """Asked for beside others, one with a zero byte in it is nobody's, and they are let in."""
+    site = site_with(session={"token_storage": "plain"})
+    user = site.user()
+    tokens = [site.session(user).token for _ in range(20)]
+
+    async def check() -> list[bool]:
+        resolve = site.auth.sessions.resolve
+        asked = [*tokens[:10], "session_\x00", *tokens[10:]]
+        found = await asyncio.gather(*(resolve(token) for token in asked))
+        return [who is not None for who in found]
+
+    assert site.run(check()) == [True] * 10 + [False] + [True] * 10
 
 
 def test_401_when_it_expires(site_with: Callable[..., Site]) -> None:

@@ -12,6 +12,8 @@ from tests import databases
 from tests.conftest import Site
 from tests.contract.test_redis import CACHED, adapter, cache_of, is_in, server, until
 from tests.line import line
+from tests.servers import RedisServer
+from tests.support import make_auth
 
 DATABASES = [kind for kind in databases.kinds() if kind in databases.WITH_REDIS]
 MakeSite = Callable[..., Site]
@@ -63,3 +65,28 @@ def test_what_nobody_understands(site_with: MakeSite, database_kind: str) -> Non
         connection.publish(adapter(site)._store.channel, b"\xff")
     assert any(not cache_of(site).is_current for _ in until(5))
     assert any(cache_of(site).is_current for _ in until(5))
+
+
+def test_stopped(database_kind: str, tmp_path: Path) -> None:
+    """No connection is left open."""
+    server = RedisServer(tmp_path)
+    store = {"url": server.url, "keep_table": database_kind == "redis-and-table"}
+    auth = make_auth(database="sqlite://", session={"store": store, **CACHED})
+
+    async def work() -> None:
+        async with auth.lifespan():
+            user = await auth.users.create(name="Ada", email="ada@example.com")
+            made = await asyncio.gather(*(auth.sessions.create(user) for _ in range(5)))
+            checks = (auth.sessions.resolve(session.token) for session in made)
+            assert all(await asyncio.gather(*checks))
+            assert server.ask("CLIENT", "LIST").count(b" addr=") > 3
+        for _ in range(100):
+            if server.ask("CLIENT", "LIST").count(b" addr=") == 1:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("connections are left")
+
+    try:
+        asyncio.run(work())
+    finally:
+        server.stop()

@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
+from better_auth.errors import DatabaseUnavailable
 from tests import databases
 from tests.conftest import Site
 from tests.servers import RedisServer, until
@@ -255,6 +257,54 @@ def test_forgotten_in_the_middle_of_a_change(
     else:
         answer = changed(site.auth.users.update(user, {"name": "Grace"}))
         assert answer.json()["user"]["name"] == "Grace"
+
+
+@pytest.mark.parametrize("why", ["gone", "out of patience"])
+def test_a_change_that_is_not_waited_for(
+    site_with: MakeSite, server: RedisServer, keeps_table: bool, why: str
+) -> None:
+    """Whoever asked for it does not wait any longer, and the table changes all the same, later: no
+    copy is made of what was before."""
+    session = {"store": {"url": server.url, "keep_table": keeps_table}}
+    patience = PATIENCE if why == "out of patience" else 10
+    with databases.new_database("postgresql") as url:
+        site = site_with(database=url, session=session, database_patience=patience)
+        other = site_with(database=url, session=session)
+        user = site.user()
+        token = site.session(user).token
+        client = other.client()
+
+        async def name() -> str:
+            answer = await asyncio.to_thread(client.get, "/get-session", headers=bearer(token))
+            return str(answer.json()["user"]["name"])
+
+        async def work() -> None:
+            program = await asyncpg.connect(url)
+            transaction = program.transaction()
+            await transaction.start()
+            await program.execute('SELECT FROM "user" FOR UPDATE')
+            changing = asyncio.run_coroutine_threadsafe(
+                site.auth.users.update(user, {"name": "Grace"}), site.loop
+            )
+            waits = "SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            while not await program.fetch(waits):  # noqa: ASYNC110  (nobody tells)
+                await asyncio.sleep(0.01)
+            if why == "gone":
+                changing.cancel()
+            else:
+                with pytest.raises(DatabaseUnavailable):
+                    await asyncio.wrap_future(changing)
+            assert [await name() for _ in range(3)] == ["Ada"] * 3
+            await transaction.rollback()
+            named = 'SELECT name FROM "user"'
+            while await program.fetchval(named) != "Grace":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert await name() == "Grace"
+            await program.close()
+
+        asyncio.run(work())
+        for one in (site, other):
+            one.run(one.auth.stop())
 
 
 def test_the_process_dies_between_table_and_redis(

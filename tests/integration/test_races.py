@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from better_auth import Session
-from better_auth.events import SessionsRevoked, SessionUpdated
+from better_auth.events import SessionCreating, SessionsRevoked, SessionUpdated
+from better_auth.plugins import AdminPlugin, EmailPasswordPlugin, SessionManagementPlugin
 from tests.conftest import Site
 from tests.support import COOKIE, PASSWORD, bearer
 
@@ -134,6 +135,24 @@ def test_everybody_is_out_whoever_says_so(site: Site) -> None:
     ended, left = zip(*site.run(work()), strict=True)
     assert sum(ended) == 60
     assert left == (0, 0, 0)
+
+
+def test_an_impersonation_whose_admin_is_signed_out(site_with: MakeSite) -> None:
+    """Just as it begins: it does not outlive the session it was begun with."""
+    plugins = [EmailPasswordPlugin(), SessionManagementPlugin(), AdminPlugin()]
+    site = site_with(plugins=plugins)
+    admin, user = site.user(fields={"role": "admin"}), site.user("bob@example.com")
+    session = site.session(admin)
+
+    @site.auth.on(SessionCreating)
+    async def revoke_first(event: SessionCreating) -> None:
+        await site.auth.sessions.revoke(session)
+
+    answer = site.client().post(
+        "/admin/impersonate-user", json={"userId": user.id}, headers=bearer(session.token)
+    )
+    assert answer.status_code == 401
+    assert site.run(site.auth.sessions.list_all_for(user.id)) == []
 
 
 def test_two_servers_on_one_database(site_with: MakeSite, database_url: str) -> None:

@@ -1,6 +1,7 @@
 """Around a change of the tables: no copies in Redis before it, none of what was before after it.
 
-Should the process die in between, the fence stands until it expires, and checks ask the tables.
+Should the process die in between, or nobody wait for the tables any longer, which may change all
+the same, the fence stands until it expires, and checks ask the tables.
 Should the fence not stand to the end (the process stood still, Redis was flushed), what was copied
 meanwhile goes when it is over.
 """
@@ -60,6 +61,14 @@ class Fence:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and _may_happen_yet(error):
+            return
         with suppress(DatabaseUnavailable):  # what is not lifted expires
             await self._store.lift(self._owners, self._who)
             await self._store.lift(self._kept, GONE)
+
+
+def _may_happen_yet(error: BaseException) -> bool:
+    """Whether what ended with ``error`` is perhaps done later: who asked has gone, or did not hear
+    from the tables in time."""
+    return isinstance(error, DatabaseUnavailable) or not isinstance(error, Exception)

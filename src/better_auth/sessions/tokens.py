@@ -37,8 +37,10 @@ class TokenVault:
 
     def keys(self, token: str) -> list[str]:
         """What ``token``'s row may be found by, the likeliest first; none if it cannot be one."""
-        if not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        if not token or len(token) > MAX_TOKEN_LENGTH:
             return []
+        if not (token.isascii() and token.isprintable()):
+            return []  # a database may refuse it, and with it the others it is asked for at once
         return [token] if self._plain else self._keyring.fingerprints(Purpose.SESSION_TOKEN, token)
 
     def seal(self, session_id: str, token: str) -> str | None:
