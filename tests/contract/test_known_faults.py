@@ -466,7 +466,7 @@ def test_unknown_paths_cost_no_memory(site_with: MakeSite) -> None:
     client.get("/ok")
     limiter = site.auth._limiter
     assert limiter is not None
-    counters = limiter._limiter.storage.storage
+    counters = limiter._own.storage.storage
     before = len(counters)
     assert before > 0
     for number in range(200):

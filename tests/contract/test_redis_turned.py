@@ -4,7 +4,6 @@ of the two counted does not come back when the other does.
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,15 +16,15 @@ MakeSite = Callable[..., Site]
 
 
 @pytest.fixture
-def ways(site_with: MakeSite, tmp_path: Path) -> dict[str, Callable[[], Site]]:
+def ways(site_with: MakeSite, database_url: str) -> dict[str, Callable[[], Site]]:
     """The same application, its sessions in one place or the other."""
     store = {"url": databases.redis_url(), "prefix": databases.new_prefix()}
 
     def served(**session: Any) -> Callable[[], Site]:
-        return lambda: site_with(database=f"sqlite:///{tmp_path / 'auth.db'}", session=session)
+        return lambda: site_with(database=database_url, session=session)
 
     beside = served(store={**store, "keep_table": True})
-    return {"table": served(), "alone": served(store=store), "beside": beside}
+    return {"table": served(store={}), "alone": served(store=store), "beside": beside}
 
 
 def count(site: Site) -> int:
