@@ -35,6 +35,7 @@ KINDS = ("sqlite", "postgresql", "mysql", "redis", "redis-and-table")
 WITH_REDIS = {
     "redis": {
         "test_admin",
+        "test_asked_in_flight",
         "test_audit",
         "test_bearer",
         "test_cookies",
