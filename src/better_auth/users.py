@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 import email_validator
+from pydantic import ValidationError
 
 from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, ne
 from better_auth.clock import Clock
+from better_auth.config import explain
 from better_auth.crypto import PasswordHasher, PasswordPolicy
 from better_auth.endings import Change
 from better_auth.errors import (
@@ -19,6 +21,7 @@ from better_auth.errors import (
     Unauthorized,
     UniqueViolation,
     UnprocessableEntity,
+    ValidationFailed,
 )
 from better_auth.events import (
     AccountCreated,
@@ -133,19 +136,24 @@ class UserManager:
         ``account`` is another way of signing in, which becomes the new user's.
 
         ``email`` is normalised here; without one, the user gets an address that nobody can have
-        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``EmailTaken``
+        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``ValidationFailed``
+        where one of the application's own fields is missing, ``EmailTaken``
         (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
         """
         now = self._clock()
-        user = self.model(
-            name=name,
-            email=normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}",
-            email_verified=email_verified,
-            image=image,
-            created_at=now,
-            updated_at=now,
-            **(fields or {}),
-        )
+        address = normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}"
+        try:
+            user = self.model(
+                name=name,
+                email=address,
+                email_verified=email_verified,
+                image=image,
+                created_at=now,
+                updated_at=now,
+                **(fields or {}),
+            )
+        except ValidationError as error:
+            raise ValidationFailed(explain(error)) from None
         user = (await self._events.emit(UserCreating(user))).user
         accounts = [account.revised(user_id=user.id)] if account else []
         if password_hash:

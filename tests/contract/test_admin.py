@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 
 from better_auth.events import ImpersonationEnded, ImpersonationStarted, SessionCreating
 from better_auth.http.call import Call
-from better_auth.models import Session, User, impersonator
+from better_auth.models import Column, Session, User, impersonator
 from better_auth.plugins import (
     AccessControl,
     AdminPlugin,
@@ -157,6 +157,21 @@ def test_create_user(office: Office) -> None:
     other = {**body, "email": "dy@example.com"}
     assert office.post("create-user", {**other, "role": "king"}).status_code == 400
     assert office.post("create-user", {**other, "password": "short"}).status_code == 400
+
+
+def test_a_user_who_lacks_what_the_application_needs(site_with: Callable[..., Site]) -> None:
+    """A field of the application's own that is missing is named, and no error of the server's."""
+
+    class Employee(User):
+        company: Annotated[str, Column(length=80)]
+
+    site = site_with(plugins=plugins(), user_model=Employee)
+    boss = site.user("boss@example.com", fields={"role": "admin", "company": "Acme"})
+    headers = bearer(site.session(boss).token)
+    body = {"name": "Eve", "email": "eve@example.com"}
+    answer = site.client().post("/admin/create-user", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert answer.json()["message"] == "company: Field required"
 
 
 def test_list_users(office: Office) -> None:
