@@ -409,6 +409,29 @@ def test_no_impersonation_by_who_was_put_out_meanwhile(office: Office) -> None:
     assert [session for session in left if impersonator(session) is not None] == []
 
 
+def test_who_is_promoted_meanwhile_keeps_their_password(site_with: Callable[..., Site]) -> None:
+    """While their new password is looked up, a user becomes somebody who may do more."""
+    promoted: list[User] = []
+
+    async def is_breached(password: str) -> bool:
+        for user in promoted:
+            await admin.give_role(user, "admin")
+        return False
+
+    support = {"user": ("list", "set-password")}
+    roles = AccessControl(STATEMENTS, {"admin": STATEMENTS, "support": support, "user": {}})
+    admin = AdminPlugin(roles=roles)
+    passwords = EmailPasswordPlugin(is_breached=is_breached)
+    office = Office(site_with(plugins=[passwords, SessionManagementPlugin(), admin]))
+    office.post("set-role", {"userId": office.bob["id"], "role": "support"})
+    token = office.bob_browser.sign_in("bob@example.com").json()["token"]
+    eve = office.site.user("eve@example.com")
+    promoted.append(eve)
+    body = {"userId": eve.id, "newPassword": "another password"}
+    assert office.post("set-user-password", body, token=token).status_code == 403
+    assert office.site.run(office.site.auth.users.credential(eve.id)) is None
+
+
 def test_impersonation_by_bearer(office: Office) -> None:
     """A session of the target that says who is behind it, for one hour, never slid."""
     answer = office.impersonate().json()
