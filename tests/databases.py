@@ -45,6 +45,7 @@ WITH_REDIS = {
         "test_lifecycle",
         "test_list_sessions",
         "test_organization",
+        "test_organization_at_once",
         "test_races",
         "test_redis",
         "test_refresh",
