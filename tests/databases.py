@@ -35,6 +35,7 @@ KINDS = ("sqlite", "postgresql", "mysql", "redis", "redis-and-table")
 WITH_REDIS = {
     "redis": {
         "test_admin",
+        "test_asked_in_flight",
         "test_audit",
         "test_bearer",
         "test_cookies",
@@ -44,6 +45,7 @@ WITH_REDIS = {
         "test_lifecycle",
         "test_list_sessions",
         "test_organization",
+        "test_organization_at_once",
         "test_races",
         "test_redis",
         "test_refresh",

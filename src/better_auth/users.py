@@ -7,17 +7,21 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 import email_validator
+from pydantic import ValidationError
 
-from better_auth.adapters.base import DatabaseAdapter, Verbs, in_, ne
+from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, ne
 from better_auth.clock import Clock
+from better_auth.config import explain
 from better_auth.crypto import PasswordHasher, PasswordPolicy
 from better_auth.endings import Change
 from better_auth.errors import (
     AuthError,
     BadRequest,
     ConfigurationError,
+    Unauthorized,
     UniqueViolation,
     UnprocessableEntity,
+    ValidationFailed,
 )
 from better_auth.events import (
     AccountCreated,
@@ -132,32 +136,28 @@ class UserManager:
         ``account`` is another way of signing in, which becomes the new user's.
 
         ``email`` is normalised here; without one, the user gets an address that nobody can have
-        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``EmailTaken``
+        (below ``NO_MAIL_DOMAIN``). Raises ``BadRequest`` (``INVALID_EMAIL``), ``ValidationFailed``
+        where one of the application's own fields is missing, ``EmailTaken``
         (``USER_ALREADY_EXISTS``) and what ``UserCreating`` handlers raise.
         """
         now = self._clock()
-        user = self.model(
-            name=name,
-            email=normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}",
-            email_verified=email_verified,
-            image=image,
-            created_at=now,
-            updated_at=now,
-            **(fields or {}),
-        )
+        address = normalize_email(email) if email else f"{uuid4().hex}@{NO_MAIL_DOMAIN}"
+        try:
+            user = self.model(
+                name=name,
+                email=address,
+                email_verified=email_verified,
+                image=image,
+                created_at=now,
+                updated_at=now,
+                **(fields or {}),
+            )
+        except ValidationError as error:
+            raise ValidationFailed(explain(error)) from None
         user = (await self._events.emit(UserCreating(user))).user
         accounts = [account.revised(user_id=user.id)] if account else []
         if password_hash:
-            accounts.append(
-                Account(
-                    user_id=user.id,
-                    provider_id=CREDENTIAL,
-                    account_id=user.id,
-                    password_hash=password_hash,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
+            accounts.append(self._credential(user, password_hash))
         try:
             async with self._database.transaction() as verbs:
                 await verbs.insert(user)
@@ -227,14 +227,37 @@ class UserManager:
             )
         )
 
-    async def give_password(self, user: User, password_hash: str) -> None:
-        """Make this the hash of ``user``'s password, whether or not there was one."""
+    async def add_account(self, account: Account, *, by: Session) -> None:
+        """Store another way of signing in, which its user asked for in the session ``by``.
+
+        Raises ``Unauthorized`` where that has ended meanwhile, as may have all that was there
+        before, and ``UniqueViolation``.
+        """
+        live: dict[str, Any] = {"id": by.id, "expires_at": gt(self._clock())}
+        async with self._database.transaction() as verbs:
+            await verbs.lock(User, account.user_id)
+            if not await verbs.count(Session, **live):
+                raise Unauthorized
+            await verbs.insert(account)
+        await self._events.emit(AccountCreated(account))
+
+    async def set_first_password(self, user: User, password_hash: str, *, by: Session) -> bool:
+        """Give ``user`` a password, who asked for it in the session ``by``; False where they have
+        one. Raises ``Unauthorized`` where that session has ended meanwhile."""
+        there = await self.credential(user.id)
+        if there is not None:
+            return there.password_hash is None and await self.set_password_hash(
+                there, password_hash
+            )
+        try:
+            await self.add_account(self._credential(user, password_hash), by=by)
+        except UniqueViolation:
+            return False
+        return True
+
+    def _credential(self, user: User, password_hash: str) -> Account:
         now = self._clock()
-        changes = {"password_hash": password_hash, "updated_at": now}
-        where = {"user_id": user.id, "provider_id": CREDENTIAL}
-        if await self._database.update(Account, changes, **where):
-            return
-        account = Account(
+        return Account(
             user_id=user.id,
             provider_id=CREDENTIAL,
             account_id=user.id,
@@ -242,6 +265,14 @@ class UserManager:
             created_at=now,
             updated_at=now,
         )
+
+    async def give_password(self, user: User, password_hash: str) -> None:
+        """Make this the hash of ``user``'s password, whether or not there was one."""
+        changes = {"password_hash": password_hash, "updated_at": self._clock()}
+        where = {"user_id": user.id, "provider_id": CREDENTIAL}
+        if await self._database.update(Account, changes, **where):
+            return
+        account = self._credential(user, password_hash)
         try:
             await self._database.insert(account)
         except UniqueViolation:  # somebody else gave the first one meanwhile

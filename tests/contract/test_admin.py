@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 
 from better_auth.events import ImpersonationEnded, ImpersonationStarted, SessionCreating
 from better_auth.http.call import Call
-from better_auth.models import Session, User, impersonator
+from better_auth.models import Column, Session, User, impersonator
 from better_auth.plugins import (
     AccessControl,
     AdminPlugin,
@@ -157,6 +157,21 @@ def test_create_user(office: Office) -> None:
     other = {**body, "email": "dy@example.com"}
     assert office.post("create-user", {**other, "role": "king"}).status_code == 400
     assert office.post("create-user", {**other, "password": "short"}).status_code == 400
+
+
+def test_a_user_who_lacks_what_the_application_needs(site_with: Callable[..., Site]) -> None:
+    """A field of the application's own that is missing is named, and no error of the server's."""
+
+    class Employee(User):
+        company: Annotated[str, Column(length=80)]
+
+    site = site_with(plugins=plugins(), user_model=Employee)
+    boss = site.user("boss@example.com", fields={"role": "admin", "company": "Acme"})
+    headers = bearer(site.session(boss).token)
+    body = {"name": "Eve", "email": "eve@example.com"}
+    answer = site.client().post("/admin/create-user", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert answer.json()["message"] == "company: Field required"
 
 
 def test_list_users(office: Office) -> None:
@@ -392,6 +407,29 @@ def test_no_impersonation_by_who_was_put_out_meanwhile(office: Office) -> None:
     assert "set-cookie" not in answer.headers
     left = office.site.run(office.site.auth.sessions.list_all_for(office.bob["id"]))
     assert [session for session in left if impersonator(session) is not None] == []
+
+
+def test_who_is_promoted_meanwhile_keeps_their_password(site_with: Callable[..., Site]) -> None:
+    """While their new password is looked up, a user becomes somebody who may do more."""
+    promoted: list[User] = []
+
+    async def is_breached(password: str) -> bool:
+        for user in promoted:
+            await admin.give_role(user, "admin")
+        return False
+
+    support = {"user": ("list", "set-password")}
+    roles = AccessControl(STATEMENTS, {"admin": STATEMENTS, "support": support, "user": {}})
+    admin = AdminPlugin(roles=roles)
+    passwords = EmailPasswordPlugin(is_breached=is_breached)
+    office = Office(site_with(plugins=[passwords, SessionManagementPlugin(), admin]))
+    office.post("set-role", {"userId": office.bob["id"], "role": "support"})
+    token = office.bob_browser.sign_in("bob@example.com").json()["token"]
+    eve = office.site.user("eve@example.com")
+    promoted.append(eve)
+    body = {"userId": eve.id, "newPassword": "another password"}
+    assert office.post("set-user-password", body, token=token).status_code == 403
+    assert office.site.run(office.site.auth.users.credential(eve.id)) is None
 
 
 def test_impersonation_by_bearer(office: Office) -> None:

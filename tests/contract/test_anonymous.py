@@ -171,6 +171,22 @@ def test_what_could_not_be_moved_is_kept(site_with: MakeSite, refusal: Exception
     assert browser.get("/get-session").json()["user"]["email"] == "ada@example.com"
 
 
+def test_who_says_who_they_are_meanwhile_stays(site_with: MakeSite) -> None:
+    """An anonymous user who chooses a password in another tab, while what is theirs is moved, is
+    nobody's to delete."""
+
+    async def choose(event: AnonymousUserLinking) -> None:
+        await site.auth.users.give_password(event.anonymous_user, "$argon2id$mine")
+
+    site = site_with(plugins=plugins(on_link_account=choose))
+    browser = site.browser()
+    user_id = browser.post("/sign-in/anonymous").json()["user"]["id"]
+    assert browser.sign_up().status_code == 200
+    left = site.run(site.auth.users.find(user_id))
+    assert left is not None
+    assert left.model_dump()["is_anonymous"] is False
+
+
 def test_keeping_linked_users(site_with: MakeSite) -> None:
     """``keep_linked_users``: told, not deleted. A veto of the deletion keeps the user as well."""
     heard: list[str] = []

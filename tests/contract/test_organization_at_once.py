@@ -134,3 +134,29 @@ def test_two_owners_cannot_both_be_deleted(
         ]
         listed = cy.get("list-members", organizationId=organization_id).json()["members"]
         assert sorted(member["role"] for member in listed) == ["member", "owner"]
+
+
+def test_who_is_promoted_is_out_of_reach(people_with: Callable[..., tuple[Person, Person]]) -> None:
+    """An admin who is about to change a member's role, or to put them out, does nothing to whom an
+    owner makes another in that moment."""
+    ada, bob = people_with()
+    cy = Person(ada.site, "cy@example.com")
+    there = {"organizationId": ada.create()}
+    bob.join(ada, there["organizationId"], "admin")
+    for attempt in range(12):
+        member_id = cy.join(ada, there["organizationId"])
+        promotion = {"memberId": member_id, "role": "owner"}
+        path, body = (
+            ("remove-member", {"memberIdOrEmail": member_id})
+            if attempt % 2
+            else ("update-member-role", {"memberId": member_id, "role": "admin"})
+        )
+        with ThreadPoolExecutor(2) as pool:
+            promoted = pool.submit(ada.post, "update-member-role", **promotion, **there)
+            pool.submit(bob.post, path, **body, **there)
+        listed = ada.get("list-members", **there).json()["members"]
+        roles = [member["role"] for member in listed if member["id"] == member_id]
+        if promoted.result().status_code == 200:
+            assert roles == ["owner"]
+        if roles:
+            ada.post("remove-member", memberIdOrEmail=member_id, **there)

@@ -157,8 +157,9 @@ class AnonymousPlugin(Plugin):
             return  # an admin looked in, and goes on as somebody else
         try:
             await self.context.events.emit(AnonymousUserLinking(before.user, principal.user))
-            if not self.keep_linked_users:
-                await self.context.users.delete(before.user)
+            left = None if self.keep_linked_users else await self.context.users.find(before.user.id)
+            if left is not None and is_anonymous(left):  # still: they may have said who they are
+                await self.context.users.delete(left)
         except AuthError as error:
             logger.warning("an anonymous user is kept: %s", error.code)
         except Exception:

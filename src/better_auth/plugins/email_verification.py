@@ -2,9 +2,11 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from pydantic import Field
 
+from better_auth.adapters.base import gt
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
 from better_auth.errors import AuthError, BadRequest, Forbidden, Unauthorized, UnprocessableEntity
@@ -14,7 +16,7 @@ from better_auth.http.call import Call, Context, Occasion
 from better_auth.http.endpoints import get, post
 from better_auth.http.messages import Redirect
 from better_auth.mail import MailKind, Send
-from better_auth.models import Fields, Principal, User
+from better_auth.models import Fields, Principal, Session, User
 from better_auth.plugins.answers import Status, refused_at
 from better_auth.plugins.base import Plugin
 from better_auth.users import normalize_email
@@ -140,6 +142,7 @@ class EmailVerificationPlugin(Plugin):
         if new == old:
             raise BadRequest("newEmail: this is the address already", "EMAIL_IS_THE_SAME")
         link = call.link("/verify-email", callbackURL=body.callback_url)
+        live: dict[str, Any] = {"id": caller.session.id, "expires_at": gt(self.context.clock())}
 
         async def send() -> None:
             if await self.context.users.find_by_email(new) is not None:
@@ -149,6 +152,10 @@ class EmailVerificationPlugin(Plugin):
             token = await self.context.proofs.issue(
                 Purpose.CHANGE_EMAIL, f"{user_id} {old} {new}", self.lifetime, subject=user_id
             )
+            if not await self.context.database.count(Session, **live):
+                # What ended it may have voided such links already, before this one was made.
+                await self.context.proofs.redeem(Purpose.CHANGE_EMAIL, token)
+                return
             url = Redirect.to(link, token=token).location
             self.context.mail.send(MailKind.CHANGE_EMAIL, new, url=url, token=token)
 

@@ -198,10 +198,12 @@ class PasswordManagementPlugin(Plugin):
         caller = await call.require_fresh()
         account = await self.context.users.credential(caller.user.id)
         if account is not None and account.password_hash is not None:
-            raise BadRequest("There is a password already", "PASSWORD_ALREADY_SET")
+            raise _set_already()
         await self.context.users.check_new_password(body.new_password)
         password_hash = await self.context.passwords.hash(body.new_password)
-        await self.context.users.give_password(caller.user, password_hash)
+        users = self.context.users
+        if not await users.set_first_password(caller.user, password_hash, by=caller.session):
+            raise _set_already()
         await self.context.sessions.end_after(
             Change.PASSWORD_CHANGED, caller.user.id, current=caller.session, keep_sessions=True
         )
@@ -239,6 +241,10 @@ class PasswordManagementPlugin(Plugin):
     def _notify(self, user: User) -> None:
         if self.notify:
             self.context.mail.send(MailKind.PASSWORD_CHANGED, user.email)
+
+
+def _set_already() -> BadRequest:
+    return BadRequest("There is a password already", "PASSWORD_ALREADY_SET")
 
 
 def _wrong_password() -> BadRequest:

@@ -241,6 +241,7 @@ class AdminPlugin(Plugin):
         user = await self._target(caller, body.user_id)
         await self.context.users.check_new_password(body.new_password)
         password_hash = await self.context.passwords.hash(body.new_password)
+        user = await self._target(caller, user.id)  # still: looking up and hashing take a while
         await self.context.users.give_password(user, password_hash)
         await self.context.sessions.end_after(Change.PASSWORD_RESET, user.id)
         return Done()

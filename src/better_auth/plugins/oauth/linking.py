@@ -66,8 +66,11 @@ class Accounts:
         if account is None or account.user_id != user.id:
             raise Unauthorized("The account is not linked any longer", "ACCOUNT_NOT_LINKED")
 
-    async def link(self, user: User, identity: Identity) -> None:
-        """Make the account one of ``user``'s, who asked for it. Raises ``OAuthFailure``."""
+    async def link(self, user: User, identity: Identity, *, by: Session) -> None:
+        """Make the account one of ``user``'s, who asked for it in the session ``by``.
+
+        Raises ``OAuthFailure``.
+        """
         existing = await self._linked(identity)
         if existing is not None:
             if existing.user_id != user.id:
@@ -76,9 +79,11 @@ class Accounts:
         else:
             self._check_may_link(user, identity)
             try:
-                await self._add(user, identity)
+                await self._context.users.add_account(self._new(identity, user.id), by=by)
             except UniqueViolation:
                 raise OAuthFailure("unable_to_link_account", "taken meanwhile") from None
+            except Unauthorized:
+                raise _session_is_over(user.id) from None
         await self._update_user(user, identity)
 
     def _check_may_link(self, user: User, identity: Identity) -> None:
@@ -88,8 +93,8 @@ class Accounts:
         if not self._rules.allow_different_emails and identity.profile.email != user.email:
             raise OAuthFailure("email_does_not_match", user_id=user.id)
 
-    async def who_asked(self, attempt: Attempt) -> User:
-        """The user whose session asked for the link, if it is still there.
+    async def who_asked(self, attempt: Attempt) -> tuple[User, Session]:
+        """The user whose session asked for the link, and that, if it is still there.
 
         Raises ``OAuthFailure``.
         """
@@ -102,8 +107,8 @@ class Accounts:
         )
         user = await self._context.users.find(user_id)
         if session is None or impersonator(session) is not None or user is None:
-            raise OAuthFailure("unable_to_link_account", "session is over", user_id=user_id)
-        return user
+            raise _session_is_over(user_id)
+        return user, session
 
     async def _linked(self, identity: Identity) -> Account | None:
         return await self._context.database.find_one(
@@ -175,3 +180,7 @@ class Accounts:
         if profile.image is not None:
             changes["image"] = profile.image
         return await self._context.users.update(user, changes)
+
+
+def _session_is_over(user_id: str) -> OAuthFailure:
+    return OAuthFailure("unable_to_link_account", "session is over", user_id=user_id)

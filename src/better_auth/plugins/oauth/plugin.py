@@ -157,7 +157,7 @@ class OAuthPlugin(Plugin):
             return await self._begin(call, provider, body, caller)
         try:
             identity = await self._identities.by_id_token(provider, body.id_token)
-            await self._accounts.link(caller.user, identity)
+            await self._accounts.link(caller.user, identity, by=caller.session)
         except OAuthFailure as failure:
             logger.warning("linking failed: %s", failure.detail)
             raise refusal(failure) from None
@@ -241,7 +241,8 @@ class OAuthPlugin(Plugin):
     ) -> Redirect:
         identity = await self._identities.by_code(provider, attempt, answer)
         if attempt.link_user_id is not None:
-            await self._accounts.link(await self._accounts.who_asked(attempt), identity)
+            user, session = await self._accounts.who_asked(attempt)
+            await self._accounts.link(user, identity, by=session)
             return Redirect.to(attempt.callback_url)
         user, is_new = await self._accounts.user_for(
             identity, may_sign_up=_may_sign_up(provider, attempt.request_sign_up)

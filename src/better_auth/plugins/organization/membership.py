@@ -119,7 +119,10 @@ class Membership:
 
     async def change_role(self, member: Member, role: str) -> Member:
         """Give a member another role, and end the invitations they sent, pending still, that they
-        could not send with it. Raises ``BadRequest`` for the last owner."""
+        could not send with it.
+
+        Raises ``BadRequest`` for the last owner, and where ``member`` is that no longer.
+        """
         changed = member.revised(role=role)
         by_them: dict[str, Any] = {
             "organization_id": member.organization_id,
@@ -138,7 +141,7 @@ class Membership:
         """End a membership, what the user's sessions do there, and the invitations they sent that
         are pending still; whether this call did.
 
-        Raises ``BadRequest`` for the last owner.
+        Raises ``BadRequest`` for the last owner, and where ``member`` is that no longer.
         """
         async with self._database.transaction() as verbs:
             await self._keep_an_owner(verbs, member, still=False)
@@ -163,9 +166,11 @@ class Membership:
 
     async def _keep_an_owner(self, verbs: Verbs, member: Member, *, still: bool) -> None:
         await verbs.lock(Organization, member.organization_id)
+        if await verbs.find_one(Member, id=member.id, role=member.role) is None:
+            # Who may be reached was decided by what they were.
+            raise BadRequest("Was given another role or removed meanwhile", "MEMBER_NOT_FOUND")
         if still:
             return
-        # Whether ``member`` is an owner may have changed since it was read: only others count.
         members = await verbs.find(Member, organization_id=member.organization_id)
         if not any(_is_owner(other.role) for other in members if other.id != member.id):
             raise BadRequest("An organization keeps an owner", ONLY_OWNER)
