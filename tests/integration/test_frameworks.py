@@ -37,6 +37,10 @@ def fastapi_app(clock: MovableClock) -> FastAPI:
     async def maybe(session: OptionalSession) -> dict[str, str | None]:
         return {"id": session.user.id if session else None}
 
+    @app.get("/public")
+    async def public(session: OptionalSession) -> PlainTextResponse:
+        return PlainTextResponse("Hello", headers={"Cache-Control": "public, max-age=60"})
+
     @router.get("/direct")
     async def direct(session: CurrentSession) -> PlainTextResponse:
         return PlainTextResponse(session.user.email)
@@ -104,17 +108,21 @@ def test_optional_session(origin: str, stack: ExitStack) -> None:
     assert httpx.get(f"{origin}/maybe", headers=bearer(token)).json()["id"]
 
 
-@pytest.mark.parametrize("path", ["/me", "/maybe", "/nested/direct", "/nested/stream"])
+@pytest.mark.parametrize("path", ["/me", "/maybe", "/public", "/nested/direct", "/nested/stream"])
 def test_refreshed_cookie_reaches_the_client(
     origin: str, stack: ExitStack, clock: MovableClock, path: str
 ) -> None:
-    """Whatever a route returns, the cookie of a session refreshed by it is sent."""
+    """Whatever a route returns, the cookie of a session refreshed by it is sent, to nobody else."""
     token = signed_up(origin, stack).http.cookies[COOKIE]
     clock.move(days=2)
     headers = {"Cookie": f"{COOKIE}={token}"}
-    (line,) = httpx.get(origin + path, headers=headers).headers.get_list("set-cookie")
+    answer = httpx.get(origin + path, headers=headers)
+    (line,) = answer.headers.get_list("set-cookie")
     assert f"{COOKIE}={token}; Max-Age=604800" in line
-    assert "set-cookie" not in httpx.get(origin + path, headers=headers).headers
+    assert answer.headers.get_list("cache-control") == ["no-store"], "a cache gives it to others"
+    again = httpx.get(origin + path, headers=headers).headers
+    assert "set-cookie" not in again
+    assert again.get("cache-control") == ("public, max-age=60" if path == "/public" else None)
 
 
 def test_websocket(origin: str, stack: ExitStack, caplog: pytest.LogCaptureFixture) -> None:

@@ -68,8 +68,10 @@ class _CookieSend:
             and call.cookies
             and message["type"] in ("http.response.start", "websocket.accept")
         ):
+            # Whatever the route says of caches: nobody else may be given the cookie by one.
+            kept = (h for h in message.get("headers", ()) if h[0].lower() != b"cache-control")
             cookies = call.wire.cookie_headers(call.cookies)
-            message["headers"] = [*message.get("headers", ()), *cookies]
+            message["headers"] = [*kept, (b"cache-control", b"no-store"), *cookies]
         return self.send(message)
 
 
