@@ -193,6 +193,23 @@ def test_starlette(clock: MovableClock, stack: ExitStack) -> None:
             assert httpx.get(origin + path, headers=bearer(token)).json()["same"] is True
 
 
+def test_an_application_below_another(clock: MovableClock, stack: ExitStack) -> None:
+    """Sessions are brought to what an application mounts as well, and so is the 401."""
+    app, below = FastAPI(), FastAPI()
+    for_starlette.mount_auth(app, make_auth(clock=clock))
+    app.mount("/v1", below)
+
+    @below.get("/me")
+    async def me(session: CurrentSession) -> str:
+        return session.user.email
+
+    with serve(app) as origin:
+        answer = httpx.get(f"{origin}/v1/me")
+        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+        token = signed_up(origin, stack).http.cookies[COOKIE]
+        assert httpx.get(f"{origin}/v1/me", headers=bearer(token)).json() == "ada@example.com"
+
+
 @pytest.mark.parametrize("base_path", ["/auth", "/api/v1/auth"])
 def test_mounted_by_hand(clock: MovableClock, stack: ExitStack, base_path: str) -> None:
     """The application is an ASGI app, mounted anywhere, started at its first request."""

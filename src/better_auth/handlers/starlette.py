@@ -157,6 +157,9 @@ async def optional_session(connection: HTTPConnection) -> Principal | None:
 async def looked_up(connection: HTTPConnection) -> Principal | None:
     """The same for who has asked :func:`at_hand` already, and was told nothing."""
     visit: _Visit = connection.scope[_VISIT]
+    handlers = connection.scope.get("starlette.exception_handlers")
+    if handlers is not None:  # of the innermost application, to which nobody has told ours
+        handlers[0].setdefault(AuthError, answer_error)
     await visit.auth.ready()
     if visit.call is None:
         visit.call = visit.auth.call_from(connection.scope)
