@@ -291,6 +291,8 @@ class BetterAuth(Generic[UserT]):
             for plugin in reversed(self.plugins):
                 await plugin.stop()
             await self.context.mail.close()
+            if self._limiter is not None:
+                await self._limiter.close()
             self.context.passwords.close()
             await self.database.close()
 

@@ -1,9 +1,11 @@
 """Counters in Redis: shared by several processes, and nobody waits for ever where it is gone."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from better_auth.http import guards
@@ -51,3 +53,23 @@ def test_several_processes_count_together(
     assert one.get("/get-session").status_code == 503
     assert "rate_limit.storage unavailable" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_one_loop_after_another(tmp_path: Path) -> None:
+    """What is stopped under one event loop counts on under the next."""
+    server = RedisServer(tmp_path)
+    auth = make_auth(rate_limit={"enabled": True, "storage": server.url})
+
+    async def ask() -> set[int]:
+        transport = httpx.ASGITransport(auth)
+        async with (
+            auth.lifespan(),
+            httpx.AsyncClient(transport=transport, base_url="http://x/auth") as client,
+        ):
+            asked = [client.post("/sign-in/email", json={}) for _ in range(3)]
+            return {answer.status_code for answer in await asyncio.gather(*asked)}
+
+    try:
+        assert [asyncio.run(ask()) for _ in range(3)] == [{400}, {429}, {429}]
+    finally:
+        server.stop()

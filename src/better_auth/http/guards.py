@@ -48,7 +48,8 @@ class RateLimiter:
         self._sending = RateLimitItemPerSecond(
             config.mail_limit, int(config.mail_window.total_seconds())
         )
-        self._limiter = FixedWindowRateLimiter(_storage(config.storage))
+        self._uri = config.storage
+        self._limiter = FixedWindowRateLimiter(_storage(self._uri))
 
     async def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
         """Count this request. Raises ``TooManyRequests``, and ``ServiceUnavailable`` where nobody
@@ -66,6 +67,13 @@ class RateLimiter:
             logger.error("rate_limit.storage unavailable: %s: %s", type(cause).__name__, cause)
             raise ServiceUnavailable from error
         raise TooManyRequests(math.ceil(window.reset_time - time.time()))
+
+    async def close(self) -> None:
+        """Let Redis go: its connections belong to one event loop, and the next may be another."""
+        if self._uri.startswith("redis"):
+            client: Any = self._limiter.storage
+            self._limiter = FixedWindowRateLimiter(_storage(self._uri))
+            await client.bridge.storage.aclose()
 
 
 def _storage(uri: str) -> StorageTypes:
