@@ -218,7 +218,7 @@ class BetterAuth(Generic[UserT]):
 
         Sessions, users and rate limits are those of this application; from then on its
         ``CurrentSession`` knows the cookie of ``wire`` too. Raises ``ConfigurationError`` for a
-        path that is none.
+        path that is none, or where the other wire is served.
         """
         try:
             path = mount_path(base_path)
@@ -237,6 +237,9 @@ class BetterAuth(Generic[UserT]):
             raise ConfigurationError(
                 f"session.cookie_name: {wire.session_cookie_name} is the {name} wire's cookie"
             )
+        taken = self._apps.get(base_path)
+        if taken is not None and taken.wire is not wire:
+            raise ConfigurationError(f"base_path {base_path or '/'} is the other wire's")
         self._wires[name] = wire
         app = self._apps[base_path] = AuthApp(self.context, self._endpoints(), wire, self._limiter)
         return AsgiHandler(app, base_path, self.config.max_body_size)
