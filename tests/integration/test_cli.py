@@ -139,6 +139,14 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_SESSION__COOKIE_SAME_SITE": "none"}, "cookie_same_site"),
         ({"BETTER_AUTH_RATE_LIMIT__STORAGE": "nowhere://"}, "rate_limit.storage"),
         ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis://:a[b@127.0.0.1"}, "session.store.url"),
+        (
+            {
+                "BETTER_AUTH_MAIL__URL": "smtp://ada:a[b@127.0.0.1",
+                "BETTER_AUTH_MAIL__SENDER": "ada@example.com",
+            },
+            "mail.url",
+        ),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:
