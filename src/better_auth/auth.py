@@ -176,7 +176,7 @@ class BetterAuth(Generic[UserT]):
         """A call in process: who is asking, for an endpoint's method to be given."""
         headers: list[Header] = []
         if token is not None:
-            headers.append((b"authorization", b"Bearer " + token.encode()))
+            headers.append((b"authorization", b"Bearer " + token.encode(errors="replace")))
         if user_agent is not None:
             headers.append((b"user-agent", user_agent.encode("latin-1", "replace")))
         peer = (ip_address, 1) if ip_address is not None else None
