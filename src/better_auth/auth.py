@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import MetaData
@@ -122,7 +122,7 @@ class BetterAuth(Generic[UserT]):
         self._served = Served(self, self._asgi)
         self._started = False
         self._starting = asyncio.Lock()
-        self._purging: asyncio.Task[None] | None = None
+        self._running = AsyncExitStack()
         self._stopping = asyncio.Event()
 
     @property
@@ -271,33 +271,35 @@ class BetterAuth(Generic[UserT]):
                 await self.database.migrate()
             elif await self.database.pending_migration():
                 raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
-            await self.database.connect()
-            self.database.on_change = self.sessions.revocations.nudge
-            for plugin in self.plugins:
-                await plugin.start()
-            if self.config.session.purge_interval is not None:
-                self._stopping = asyncio.Event()
-                self._purging = asyncio.create_task(self._purge_until_stopped())
+            async with AsyncExitStack() as running:  # what fails half-way ends what has begun
+                running.push_async_callback(self.database.close)
+                await self.database.connect()
+                self.database.on_change = self.sessions.revocations.nudge
+                running.callback(self.context.passwords.close)
+                if self._limiter is not None:
+                    running.push_async_callback(self._limiter.close)
+                running.push_async_callback(self.context.mail.close)
+                for plugin in self.plugins:
+                    await plugin.start()
+                    running.push_async_callback(plugin.stop)
+                running.push_async_callback(self.sessions.revocations.stop)
+                if self.config.session.purge_interval is not None:
+                    self._stopping = asyncio.Event()
+                    purging = asyncio.create_task(self._purge_until_stopped())
+                    running.push_async_callback(self._stop_purging, purging)
+                self._running = running.pop_all()
             self._started = True
 
     async def stop(self) -> None:
-        """Stop what :meth:`start` started."""
+        """Stop what :meth:`start` started, all of it, whatever fails meanwhile."""
         async with self._starting:
-            if not self._started:
-                return
-            self._started = False
-            if self._purging is not None:
-                self._stopping.set()
-                await self._purging
-                self._purging = None
-            await self.sessions.revocations.stop()
-            for plugin in reversed(self.plugins):
-                await plugin.stop()
-            await self.context.mail.close()
-            if self._limiter is not None:
-                await self._limiter.close()
-            self.context.passwords.close()
-            await self.database.close()
+            if self._started:
+                self._started = False
+                await self._running.aclose()
+
+    async def _stop_purging(self, purging: asyncio.Task[None]) -> None:
+        self._stopping.set()
+        await purging
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
