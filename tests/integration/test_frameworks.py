@@ -176,6 +176,27 @@ def test_openapi_shows_cookie_and_bearer(origin: str) -> None:
     assert httpx.get(f"{origin}/openapi.json").json() == document
 
 
+def test_openapi_of_the_applications_own(clock: MovableClock) -> None:
+    """An application may make its document itself, and say something of a path as a whole."""
+    app = FastAPI()
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        document["paths"]["/me"] |= {"summary": "Who is there", "parameters": []}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    mount_auth(app, make_auth(clock=clock))
+
+    @app.get("/me")
+    async def me(session: CurrentSession) -> None: ...
+
+    document = app.openapi()
+    assert document["paths"]["/me"]["get"]["security"] == [{"bearer": []}, {"cookie": []}]
+    assert document["paths"]["/me"]["summary"] == "Who is there"
+
+
 def test_starlette(clock: MovableClock, stack: ExitStack) -> None:
     """Starlette's equivalents, mounted below another mount too."""
 
