@@ -214,6 +214,25 @@ def test_starlette(clock: MovableClock, stack: ExitStack) -> None:
             assert httpx.get(origin + path, headers=bearer(token)).json()["same"] is True
 
 
+@pytest.mark.parametrize("kind", [FastAPI, Starlette])
+def test_at_the_root(clock: MovableClock, stack: ExitStack, kind: Any) -> None:
+    """Where every path is below the base path, routes that are added later are still reached."""
+    app = kind()
+    for_starlette.mount_auth(app, make_auth(clock=clock, base_path="/"))
+
+    async def me(request: Request) -> JSONResponse:
+        return JSONResponse((await for_starlette.current_session(request)).user.email)
+
+    app.router.routes.append(Route("/me", me))
+    with serve(app) as origin:
+        browser = Browser(origin, "")
+        stack.callback(browser.close)
+        assert browser.sign_up().status_code == 200
+        assert browser.get("/me").json() == "ada@example.com"
+        assert browser.get("/get-session").status_code == 200
+        assert browser.get("/nothing").json()["code"] == "NOT_FOUND"
+
+
 def test_an_application_below_another(clock: MovableClock, stack: ExitStack) -> None:
     """Sessions are brought to what an application mounts as well, and so is the 401."""
     app, below = FastAPI(), FastAPI()

@@ -109,12 +109,14 @@ def mount_auth(
 
 
 class _AuthMount(Mount):
-    """A mount that sees at once that a request is for another route."""
+    """A mount that sees at once that a request is for another route; at the root, where all are
+    below it, it lets those go first that are added later."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if self.path not in scope["path"]:
             return Match.NONE, {}
-        return super().matches(scope)
+        match, child_scope = super().matches(scope)
+        return match if self.path or match is Match.NONE else Match.PARTIAL, child_scope
 
 
 class SessionMiddleware:
