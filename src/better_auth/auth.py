@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import MetaData
@@ -122,7 +122,7 @@ class BetterAuth(Generic[UserT]):
         self._served = Served(self, self._asgi)
         self._started = False
         self._starting = asyncio.Lock()
-        self._purging: asyncio.Task[None] | None = None
+        self._running = AsyncExitStack()
         self._stopping = asyncio.Event()
 
     @property
@@ -176,7 +176,7 @@ class BetterAuth(Generic[UserT]):
         """A call in process: who is asking, for an endpoint's method to be given."""
         headers: list[Header] = []
         if token is not None:
-            headers.append((b"authorization", b"Bearer " + token.encode()))
+            headers.append((b"authorization", b"Bearer " + token.encode(errors="replace")))
         if user_agent is not None:
             headers.append((b"user-agent", user_agent.encode("latin-1", "replace")))
         peer = (ip_address, 1) if ip_address is not None else None
@@ -218,7 +218,7 @@ class BetterAuth(Generic[UserT]):
 
         Sessions, users and rate limits are those of this application; from then on its
         ``CurrentSession`` knows the cookie of ``wire`` too. Raises ``ConfigurationError`` for a
-        path that is none.
+        path that is none, or where the other wire is served.
         """
         try:
             path = mount_path(base_path)
@@ -237,6 +237,9 @@ class BetterAuth(Generic[UserT]):
             raise ConfigurationError(
                 f"session.cookie_name: {wire.session_cookie_name} is the {name} wire's cookie"
             )
+        taken = self._apps.get(base_path)
+        if taken is not None and taken.wire is not wire:
+            raise ConfigurationError(f"base_path {base_path or '/'} is the other wire's")
         self._wires[name] = wire
         app = self._apps[base_path] = AuthApp(self.context, self._endpoints(), wire, self._limiter)
         return AsgiHandler(app, base_path, self.config.max_body_size)
@@ -264,17 +267,23 @@ class BetterAuth(Generic[UserT]):
         async with self._starting:
             if self._started:
                 return
-            await self.open_database()
-            self.database.on_change = self.sessions.revocations.nudge
-            try:
+            async with AsyncExitStack() as running:  # what fails half-way ends what has begun
+                running.push_async_callback(self.database.close)
+                await self.open_database()
+                self.database.on_change = self.sessions.revocations.nudge
+                running.callback(self.context.passwords.close)
+                if self._limiter is not None:
+                    running.push_async_callback(self._limiter.close)
+                running.push_async_callback(self.context.mail.close)
                 for plugin in self.plugins:
                     await plugin.start()
-            except BaseException:
-                await self.database.close()  # nobody stops what has not started
-                raise
-            if self.config.session.purge_interval is not None:
-                self._stopping = asyncio.Event()
-                self._purging = asyncio.create_task(self._purge_until_stopped())
+                    running.push_async_callback(plugin.stop)
+                running.push_async_callback(self.sessions.revocations.stop)
+                if self.config.session.purge_interval is not None:
+                    self._stopping = asyncio.Event()
+                    purging = asyncio.create_task(self._purge_until_stopped())
+                    running.push_async_callback(self._stop_purging, purging)
+                self._running = running.pop_all()
             self._started = True
 
     async def open_database(self) -> None:
@@ -292,23 +301,15 @@ class BetterAuth(Generic[UserT]):
         await self.database.connect()
 
     async def stop(self) -> None:
-        """Stop what :meth:`start` started."""
+        """Stop what :meth:`start` started, all of it, whatever fails meanwhile."""
         async with self._starting:
-            if not self._started:
-                return
-            self._started = False
-            if self._purging is not None:
-                self._stopping.set()
-                await self._purging
-                self._purging = None
-            await self.sessions.revocations.stop()
-            for plugin in reversed(self.plugins):
-                await plugin.stop()
-            await self.context.mail.close()
-            self.context.passwords.close()
-            if self._limiter is not None:
-                await self._limiter.close()
-            await self.database.close()
+            if self._started:
+                self._started = False
+                await self._running.aclose()
+
+    async def _stop_purging(self, purging: asyncio.Task[None]) -> None:
+        self._stopping.set()
+        await purging
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:

@@ -198,6 +198,17 @@ def test_garbage_authorization(shared: Site, authorization: bytes) -> None:
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("token", ["\ud800", "é", "", " ", "a\nb", "x" * 100_000])
+def test_garbage_in_process(site: Site, token: str) -> None:
+    """What an application was handed as a token, by a WebSocket's JSON for example, is nobody's."""
+
+    async def work() -> None:
+        assert await site.auth.call(token=token).principal() is None
+        assert await site.auth.sessions.resolve(token) is None
+
+    site.run(work())
+
+
 def test_other_cookies_do_not_matter(site: Site) -> None:
     """Another application's cookies (JSON, quotes, spaces, non-ASCII) sign nobody out."""
     token = site.session(site.user()).token

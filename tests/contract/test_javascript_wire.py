@@ -337,6 +337,8 @@ def test_what_cannot_be_served_is_refused() -> None:
         make_auth(javascript_path="/api/auth", session={"cookie_name": COOKIE})
     with pytest.raises(ConfigurationError, match="base_path"):
         make_auth().app(wire="javascript", base_path="/a//b")
+    with pytest.raises(ConfigurationError, match="base_path"):
+        mount_starlette(Starlette(), make_auth(), javascript_path="/auth")
     assert make_auth(javascript_path="").config.javascript_path is None
 
 

@@ -1,11 +1,13 @@
 """How often one client may ask, and who one client is."""
 
+import asyncio
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from better_auth import ConfigurationError
@@ -178,6 +180,22 @@ def test_a_shared_storage_that_does_not_answer(
         site.client().post("/sign-up/email", json={})
     else:
         pytest.fail("they do not count together again")
+
+
+def test_a_shared_storage_in_one_event_loop_after_another(redis: RedisServer) -> None:
+    """What is stopped under one counts on under the next."""
+    auth = make_auth(rate_limit={"enabled": True, "storage": redis.url})
+
+    async def ask() -> set[int]:
+        transport = httpx.ASGITransport(auth)
+        async with (
+            auth.lifespan(),
+            httpx.AsyncClient(transport=transport, base_url="http://x/auth") as client,
+        ):
+            asked = [client.post("/sign-in/email", json={}) for _ in range(3)]
+            return {answer.status_code for answer in await asyncio.gather(*asked)}
+
+    assert [asyncio.run(ask()) for _ in range(3)] == [{400}, {429}, {429}]
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "redis+sentinel"])

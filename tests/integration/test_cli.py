@@ -142,6 +142,14 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_DATABASE_PATIENCE": "0"}, "database_patience"),
         ({"BETTER_AUTH_SESSION": "1"}, "BETTER_AUTH_SESSION is not a setting"),
         ({"BETTER_AUTH_SESSION__EXPIRE_IN": "1"}, "; BETTER_AUTH_SESSION__EXPIRES_IN is"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis://:a[b@127.0.0.1"}, "session.store.url"),
+        (
+            {
+                "BETTER_AUTH_MAIL__URL": "smtp://ada:a[b@127.0.0.1",
+                "BETTER_AUTH_MAIL__SENDER": "ada@example.com",
+            },
+            "mail.url",
+        ),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:

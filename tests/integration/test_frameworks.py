@@ -37,6 +37,10 @@ def fastapi_app(clock: MovableClock) -> FastAPI:
     async def maybe(session: OptionalSession) -> dict[str, str | None]:
         return {"id": session.user.id if session else None}
 
+    @app.get("/public")
+    async def public(session: OptionalSession) -> PlainTextResponse:
+        return PlainTextResponse("Hello", headers={"Cache-Control": "public, max-age=60"})
+
     @router.get("/direct")
     async def direct(session: CurrentSession) -> PlainTextResponse:
         return PlainTextResponse(session.user.email)
@@ -104,17 +108,21 @@ def test_optional_session(origin: str, stack: ExitStack) -> None:
     assert httpx.get(f"{origin}/maybe", headers=bearer(token)).json()["id"]
 
 
-@pytest.mark.parametrize("path", ["/me", "/maybe", "/nested/direct", "/nested/stream"])
+@pytest.mark.parametrize("path", ["/me", "/maybe", "/public", "/nested/direct", "/nested/stream"])
 def test_refreshed_cookie_reaches_the_client(
     origin: str, stack: ExitStack, clock: MovableClock, path: str
 ) -> None:
-    """Whatever a route returns, the cookie of a session refreshed by it is sent."""
+    """Whatever a route returns, the cookie of a session refreshed by it is sent, to nobody else."""
     token = signed_up(origin, stack).http.cookies[COOKIE]
     clock.move(days=2)
     headers = {"Cookie": f"{COOKIE}={token}"}
-    (line,) = httpx.get(origin + path, headers=headers).headers.get_list("set-cookie")
+    answer = httpx.get(origin + path, headers=headers)
+    (line,) = answer.headers.get_list("set-cookie")
     assert f"{COOKIE}={token}; Max-Age=604800" in line
-    assert "set-cookie" not in httpx.get(origin + path, headers=headers).headers
+    assert answer.headers.get_list("cache-control") == ["no-store"], "a cache gives it to others"
+    again = httpx.get(origin + path, headers=headers).headers
+    assert "set-cookie" not in again
+    assert again.get("cache-control") == ("public, max-age=60" if path == "/public" else None)
 
 
 def test_websocket(origin: str, stack: ExitStack, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,6 +176,27 @@ def test_openapi_shows_cookie_and_bearer(origin: str) -> None:
     assert httpx.get(f"{origin}/openapi.json").json() == document
 
 
+def test_openapi_of_the_applications_own(clock: MovableClock) -> None:
+    """An application may make its document itself, and say something of a path as a whole."""
+    app = FastAPI()
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        document["paths"]["/me"] |= {"summary": "Who is there", "parameters": []}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    mount_auth(app, make_auth(clock=clock))
+
+    @app.get("/me")
+    async def me(session: CurrentSession) -> None: ...
+
+    document = app.openapi()
+    assert document["paths"]["/me"]["get"]["security"] == [{"bearer": []}, {"cookie": []}]
+    assert document["paths"]["/me"]["summary"] == "Who is there"
+
+
 def test_starlette(clock: MovableClock, stack: ExitStack) -> None:
     """Starlette's equivalents, mounted below another mount too."""
 
@@ -183,6 +212,42 @@ def test_starlette(clock: MovableClock, stack: ExitStack) -> None:
         for path in ("/me", "/deep/me"):
             assert httpx.get(origin + path).status_code == 401
             assert httpx.get(origin + path, headers=bearer(token)).json()["same"] is True
+
+
+@pytest.mark.parametrize("kind", [FastAPI, Starlette])
+def test_at_the_root(clock: MovableClock, stack: ExitStack, kind: Any) -> None:
+    """Where every path is below the base path, routes that are added later are still reached."""
+    app = kind()
+    for_starlette.mount_auth(app, make_auth(clock=clock, base_path="/"))
+
+    async def me(request: Request) -> JSONResponse:
+        return JSONResponse((await for_starlette.current_session(request)).user.email)
+
+    app.router.routes.append(Route("/me", me))
+    with serve(app) as origin:
+        browser = Browser(origin, "")
+        stack.callback(browser.close)
+        assert browser.sign_up().status_code == 200
+        assert browser.get("/me").json() == "ada@example.com"
+        assert browser.get("/get-session").status_code == 200
+        assert browser.get("/nothing").json()["code"] == "NOT_FOUND"
+
+
+def test_an_application_below_another(clock: MovableClock, stack: ExitStack) -> None:
+    """Sessions are brought to what an application mounts as well, and so is the 401."""
+    app, below = FastAPI(), FastAPI()
+    for_starlette.mount_auth(app, make_auth(clock=clock))
+    app.mount("/v1", below)
+
+    @below.get("/me")
+    async def me(session: CurrentSession) -> str:
+        return session.user.email
+
+    with serve(app) as origin:
+        answer = httpx.get(f"{origin}/v1/me")
+        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+        token = signed_up(origin, stack).http.cookies[COOKIE]
+        assert httpx.get(f"{origin}/v1/me", headers=bearer(token)).json() == "ada@example.com"
 
 
 @pytest.mark.parametrize("base_path", ["/auth", "/api/v1/auth"])

@@ -190,6 +190,51 @@ def test_a_start_that_fails_says_so(tmp_path: Path) -> None:
     assert "Traceback" not in told["message"]
 
 
+class Failing(Plugin):
+    """Neither starts nor stops without trouble, as long as there is any."""
+
+    trouble = True
+
+    async def start(self) -> None:
+        self.check()
+
+    async def stop(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Raises."""
+        if self.trouble:
+            raise RuntimeError("trouble")
+
+
+def test_trouble_leaves_nothing_running(tmp_path: Path, counting: Counting) -> None:
+    """A start that fails half-way ends what has begun; a stop goes on past what fails."""
+    failing = Failing()
+    auth = make_auth(database=f"sqlite:///{tmp_path}/test.db", plugins=[counting, failing])
+    before = set(threading.enumerate())
+
+    def left(patience: float = 5) -> list[str]:
+        """The database's threads that are still there after ``patience`` seconds."""
+        threads = [t for t in threading.enumerate() if t not in before and "connection" in t.name]
+        for thread in threads:
+            thread.join(patience)
+        return [thread.name for thread in threads if thread.is_alive()]
+
+    async def work() -> None:
+        with pytest.raises(RuntimeError, match="trouble"):
+            await auth.start()
+        assert (counting.started, counting.stopped, left()) == (1, 1, [])
+        failing.trouble = False
+        await auth.start()
+        assert left(patience=0)
+        failing.trouble = True
+        with pytest.raises(RuntimeError, match="trouble"):
+            await auth.stop()
+        assert (counting.started, counting.stopped, left()) == (2, 2, [])
+
+    asyncio.run(work())
+
+
 def test_tables_behind(tmp_path: Path) -> None:
     """With ``migrate_at_start`` off it refuses to start, and names the command."""
     url = f"sqlite:///{tmp_path}/test.db"

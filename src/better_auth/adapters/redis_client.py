@@ -94,7 +94,10 @@ class Address:
             "redis+sentinel://one:26379,two:26379/mymaster or redis+cluster://one:6379,two:6379, "
             "or has an option after the ? that redis-py does not know"
         )
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # a bracket in a password, not escaped
+            raise wrong from None
         plain, _, kind = parts.scheme.partition("+")
         if parts.scheme in ("redis", "rediss", "unix"):
             if not _is_understood(url):

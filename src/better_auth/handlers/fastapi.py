@@ -97,6 +97,8 @@ def _show_both_ways(document: dict[str, Any], schemes: dict[str, Any]) -> None:
     ways: list[dict[str, Any]] = [{name: []} for name in schemes]
     for operations in document["paths"].values():
         for operation in operations.values():
+            if not isinstance(operation, dict):  # what an application says of the whole path
+                continue
             security = operation.get("security", [])
             others = [way for way in security if not {_REQUIRED, _OPTIONAL} & way.keys()]
             if {_REQUIRED: []} in security:

@@ -68,8 +68,10 @@ class _CookieSend:
             and call.cookies
             and message["type"] in ("http.response.start", "websocket.accept")
         ):
+            # Whatever the route says of caches: nobody else may be given the cookie by one.
+            kept = (h for h in message.get("headers", ()) if h[0].lower() != b"cache-control")
             cookies = call.wire.cookie_headers(call.cookies)
-            message["headers"] = [*message.get("headers", ()), *cookies]
+            message["headers"] = [*kept, (b"cache-control", b"no-store"), *cookies]
         return self.send(message)
 
 
@@ -107,12 +109,14 @@ def mount_auth(
 
 
 class _AuthMount(Mount):
-    """A mount that sees at once that a request is for another route."""
+    """A mount that sees at once that a request is for another route; at the root, where all are
+    below it, it lets those go first that are added later."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if self.path not in scope["path"]:
             return Match.NONE, {}
-        return super().matches(scope)
+        match, child_scope = super().matches(scope)
+        return match if self.path or match is Match.NONE else Match.PARTIAL, child_scope
 
 
 class SessionMiddleware:
@@ -155,6 +159,9 @@ async def optional_session(connection: HTTPConnection) -> Principal | None:
 async def looked_up(connection: HTTPConnection) -> Principal | None:
     """The same for who has asked :func:`at_hand` already, and was told nothing."""
     visit: _Visit = connection.scope[_VISIT]
+    handlers = connection.scope.get("starlette.exception_handlers")
+    if handlers is not None:  # of the innermost application, to which nobody has told ours
+        handlers[0].setdefault(AuthError, answer_error)
     await visit.auth.ready()
     if visit.call is None:
         visit.call = visit.auth.call_from(connection.scope)

@@ -49,6 +49,7 @@ class AsgiHandler:
         self._beside = beside
         self._observers = app.observers
         self._base = base_path
+        self._below = base_path + "/"
         self._max_body_size = max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,26 +104,22 @@ class AsgiHandler:
         ``root_path``. None for what is not below the base path, or is rather below the other's.
         """
         path: str = scope["path"]
-        beside = self._beside
+        is_below, beside = path.startswith(self._below), self._beside
         # The longer path is meant; and /api/auth ends like /auth, which a root path may be.
         if (
             beside is not None
-            and beside.serves(path)
-            and (len(beside._base) > len(self._base) or not self.serves(path))
+            and path.startswith(beside._below)
+            and (not is_below or len(beside._below) > len(self._below))
         ):
             return None
         root: str = scope.get("root_path", "")
         if root and path.startswith(root):
             inner = path[len(root) :]
-            if inner.startswith(self._base + "/"):
+            if inner.startswith(self._below):
                 return inner[len(self._base) :]
             if root.endswith(self._base):
                 return inner
-        return path[len(self._base) :] if self.serves(path) else None
-
-    def serves(self, path: str) -> bool:
-        """Whether ``path`` is below the base path."""
-        return path.startswith(self._base + "/")
+        return path[len(self._base) :] if is_below else None
 
     async def _read_body(self, receive: Receive) -> bytes:
         limit = self._max_body_size

@@ -53,7 +53,8 @@ class RateLimiter:
             config.mail_limit, int(config.mail_window.total_seconds())
         )
         self._own = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = _shared_storage(config.storage)
+        self._uri = config.storage
+        self._shared = _shared_storage(self._uri)
         self._paused_until = float("-inf")
 
     async def check(self, request: AuthRequest, endpoint: Endpoint) -> None:
@@ -76,9 +77,11 @@ class RateLimiter:
         await _count(self._own, rule, key)
 
     async def close(self) -> None:
-        """Release the shared storage's connections."""
+        """Let a shared Redis go: its connections belong to one event loop, and the next may be
+        another."""
         bridge = getattr(self._shared and self._shared.storage, "bridge", None)
         if isinstance(bridge, RedispyBridge):
+            self._shared = _shared_storage(self._uri)
             client: Any = bridge.get_connection()
             await client.aclose()
 

@@ -32,11 +32,11 @@ class SmtpProvider:
             raise ConfigurationError("mail.sender: not an e-mail address")
         self.sender = sender
         self._timeout = timeout
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
-        except ValueError:
-            raise ConfigurationError("mail.url: the port is not a number") from None
+        except ValueError:  # or a bracket in a password, not escaped
+            raise ConfigurationError("mail.url: no URL, or the port is not a number") from None
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
             raise ConfigurationError("mail.url: smtp://user:password@host:port or smtps://...")
         self._host = parts.hostname
