@@ -17,6 +17,7 @@ from better_auth.clock import UtcDatetime
 from better_auth.errors import BadRequest, ConfigurationError, ReferenceViolation
 from better_auth.models import Column, Record
 from tests import databases
+from tests.support import PATIENCE
 from tests.unit.test_adapters import NOW, user
 
 OTHERS = [Session, Account, Verification]
@@ -102,7 +103,7 @@ def run_on(
     """Runs ``work`` on the database of ``url``, brought to the tables of ``model``."""
 
     async def opened() -> None:
-        database = SqlDatabaseAdapter(url)
+        database = SqlDatabaseAdapter(url, patience=PATIENCE)
         database.bind([model, *others, *OTHERS])
         await database.migrate()
         await database.connect()
@@ -229,7 +230,7 @@ def test_the_statements_printed_are_what_they_say(url: str) -> None:
 
     async def work(database: SqlDatabaseAdapter) -> None:
         await database.insert(user(1))
-        later = SqlDatabaseAdapter(url)
+        later = SqlDatabaseAdapter(url, patience=PATIENCE)
         later.bind([Everything, *OTHERS])
         statements = await later.pending_migration()
         async with later._backend.writing.connect() as connection:

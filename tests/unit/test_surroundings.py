@@ -1,16 +1,18 @@
 """What is around a database changes nothing: the folder a process works in, a server's mode."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from better_auth import User
-from better_auth.adapters import SqlDatabaseAdapter
+from better_auth.adapters import SqlDatabaseAdapter, sqlite
 from better_auth.errors import BadRequest
 from tests import databases
-from tests.support import make_auth
-from tests.unit.test_adapters import opened, user
+from tests.support import PATIENCE, make_auth
+from tests.unit.test_adapters import MODELS, opened, user
 
 
 def test_another_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +43,9 @@ def test_mysql_without_strict_mode(mode: str) -> None:
     """A server that would cut what is too long refuses it all the same."""
 
     async def work(url: str) -> None:
-        async with opened(SqlDatabaseAdapter(f"{url}?sql_mode='{mode}'")) as database:
+        async with opened(
+            SqlDatabaseAdapter(f"{url}?sql_mode='{mode}'", patience=PATIENCE)
+        ) as database:
             with pytest.raises(BadRequest):
                 await database.insert(user(1, email="a" * 319 + "@example.com"))
             await database.insert(user(1, name='it\'s \\ "here"'))
@@ -49,3 +53,26 @@ def test_mysql_without_strict_mode(mode: str) -> None:
 
     with databases.new_database("mysql") as url:
         asyncio.run(work(url))
+
+
+def test_another_process_migrates_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ "any number of hosts may start at once: they take turns", even where a large table keeps
+    one of them longer than any other change may wait."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.2)
+    path = tmp_path / "auth.db"
+
+    async def work() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("PRAGMA journal_mode = WAL")
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("CREATE TABLE other (id INTEGER)")
+            database = SqlDatabaseAdapter(f"sqlite:///{path}")
+            database.bind(MODELS)
+            migration = asyncio.create_task(database.migrate())
+            await asyncio.sleep(0.6)
+            assert not migration.done()
+            other.execute("COMMIT")
+            assert await migration
+            await database.close()
+
+    asyncio.run(work())

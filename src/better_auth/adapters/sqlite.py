@@ -30,6 +30,9 @@ from better_auth.adapters.wal_index import wal_index_reader
 BUSY_TIMEOUT = 5.0
 """Seconds a statement waits for another process's lock before the database counts as busy."""
 
+MIGRATION_ATTEMPTS = 12
+"""How often a migration waits that long, for another process's."""
+
 READERS = 4
 """Connections kept for reading, each with a thread of its own."""
 
@@ -148,9 +151,15 @@ class SqliteBackend:
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
-        """Any writing transaction keeps all others waiting."""
+        """Any writing transaction keeps all others waiting, as long as a large table may take."""
         async with self.committing() as connection:
-            await self.begin_writing(connection)
+            for attempts_left in reversed(range(MIGRATION_ATTEMPTS)):
+                try:
+                    await self.begin_writing(connection)
+                    break
+                except sa.exc.OperationalError:
+                    if not attempts_left:
+                        raise
             yield connection
 
     def feed(
