@@ -66,6 +66,7 @@ WITH_REDIS = {
 CHANGES_TABLES = {
     "test_audit",
     "test_cache",
+    "test_cache_partitioned",
     "test_cache_unproven",
     "test_database_names",
     "test_debug_logs",

@@ -21,7 +21,7 @@ from better_auth.assembly import (
 from better_auth.clock import Clock, utc_now
 from better_auth.config import AuthConfig, WireName, mount_path
 from better_auth.crypto import Keyring, PasswordHasher
-from better_auth.errors import ConfigurationError
+from better_auth.errors import ConfigurationError, DatabaseUnavailable
 from better_auth.events import Event, EventBus
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.app import AuthApp
@@ -264,11 +264,7 @@ class BetterAuth(Generic[UserT]):
         async with self._starting:
             if self._started:
                 return
-            if self.config.migrate_at_start:
-                await self.database.migrate()
-            elif await self.database.pending_migration():
-                raise ConfigurationError("the database's tables are behind: `better-auth migrate`")
-            await self.database.connect()
+            await self.open_database()
             self.database.on_change = self.sessions.revocations.nudge
             for plugin in self.plugins:
                 await plugin.start()
@@ -276,6 +272,20 @@ class BetterAuth(Generic[UserT]):
                 self._stopping = asyncio.Event()
                 self._purging = asyncio.create_task(self._purge_until_stopped())
             self._started = True
+
+    async def open_database(self) -> None:
+        """Open the database alone, its tables up to date; ``database.close()`` closes it.
+
+        Raises ``ConfigurationError`` where the tables are behind and ``migrate_at_start`` is off.
+        """
+        if self.config.migrate_at_start:
+            await self.database.migrate()
+        elif await self.database.pending_migration():
+            raise ConfigurationError(
+                "the database's tables are behind: `better-auth migrate` (--app module:auth for an "
+                "application of your own) brings them up to date, --sql prints what is missing"
+            )
+        await self.database.connect()
 
     async def stop(self) -> None:
         """Stop what :meth:`start` started."""
@@ -292,6 +302,8 @@ class BetterAuth(Generic[UserT]):
                 await plugin.stop()
             await self.context.mail.close()
             self.context.passwords.close()
+            if self._limiter is not None:
+                await self._limiter.close()
             await self.database.close()
 
     @asynccontextmanager
@@ -327,12 +339,17 @@ class BetterAuth(Generic[UserT]):
                 async for _ in self.sessions.purge():
                     if self._stopping.is_set():
                         return
+            except DatabaseUnavailable:  # which has said why
+                logger.error("purging expired sessions failed; trying again later")
             except Exception:
                 logger.exception("purging expired sessions failed; trying again later")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), interval.total_seconds())
 
     def _refuse_twins(self) -> None:
+        for plugin in self.plugins:
+            if isinstance(plugin, type):
+                raise ConfigurationError(f"plugins: {plugin.__name__} is a class, not a plugin yet")
         kinds = [type(plugin) for plugin in self.plugins]
         for kind in kinds:
             if kinds.count(kind) > 1:

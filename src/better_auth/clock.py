@@ -66,7 +66,10 @@ def parse_seconds(value: object) -> object:
         except ValueError:
             return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return timedelta(seconds=value)
+        try:
+            return timedelta(seconds=value)
+        except OverflowError:
+            raise ValueError("out of range") from None
     return value
 
 

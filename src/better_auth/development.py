@@ -12,9 +12,17 @@ def development_secret(directory: Path) -> str:
     """The secret kept in ``directory/secret`` (made, mode 0600, if missing).
 
     Processes that start at once agree on one. Raises ``ConfigurationError`` where others can read
-    the file.
+    the file, and where there can be none.
     """
-    path = directory / "secret"
+    try:
+        return _kept_secret(directory / "secret", directory)
+    except OSError as error:
+        raise ConfigurationError(
+            f"no secret can be kept in {directory}: {error.strerror}; set BETTER_AUTH_SECRET"
+        ) from None
+
+
+def _kept_secret(path: Path, directory: Path) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     fresh = directory / f"secret.{os.getpid()}.{secrets.token_hex(4)}"
     if not path.exists():

@@ -118,7 +118,7 @@ class TooManyRequests(AuthError):
 
 
 class ServiceUnavailable(AuthError):
-    """503 with ``Retry-After``: the database or the password hasher cannot take this now."""
+    """503 with ``Retry-After``: the database, the hasher or the counters cannot take this now."""
 
     def __init__(self, message: str = "The service is busy. Please try again.") -> None:
         super().__init__(503, "SERVICE_UNAVAILABLE", message, headers={"Retry-After": "1"})
@@ -135,8 +135,11 @@ class UniqueViolation(Exception):
     """An insert or update met a row with the same unique value; the caller says what it means."""
 
 
-class ReferenceViolation(Exception):
-    """An insert named a row that is not there (a session for a user just deleted)."""
+class ReferenceViolation(UnprocessableEntity):
+    """422: an insert named a row that is not there (a session for a user just deleted)."""
+
+    def __init__(self) -> None:
+        super().__init__("What this is about was deleted meanwhile", "DELETED_MEANWHILE")
 
 
 class ConfigurationError(Exception):

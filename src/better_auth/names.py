@@ -11,6 +11,8 @@ from pydantic.alias_generators import to_camel
 
 def _split_pairs(value: object) -> object:
     """``a=b,c=d`` (or JSON), as an environment variable holds a mapping."""
+    if value is None:
+        return {}
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("{"):

@@ -1,14 +1,14 @@
 """Users: made, found, changed and deleted in one place, whoever asks for it."""
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import email_validator
 
-from better_auth.adapters.base import DatabaseAdapter, in_, ne
+from better_auth.adapters.base import DatabaseAdapter, Verbs, in_, ne
 from better_auth.clock import Clock
 from better_auth.crypto import PasswordHasher, PasswordPolicy
 from better_auth.endings import Change
@@ -65,6 +65,10 @@ def normalize_email(text: str) -> str:
     return checked.normalized.lower()
 
 
+Farewell: TypeAlias = Callable[[Verbs, User], Awaitable[None]]
+"""What else is to be done, or found to be so, as a user is deleted; by raising it keeps them."""
+
+
 class EmailTaken(UnprocessableEntity):
     """422: another user has this address. ``user`` is who is not there for that."""
 
@@ -92,6 +96,8 @@ class UserManager:
         """Whether nobody may sign in with a password before their address is verified."""
         self.taken: dict[str, Callable[[], AuthError]] = {}
         """Plugins' unique fields of users: what is raised where a value is somebody else's."""
+        self.farewells: list[Farewell] = []
+        """Plugins' part in the transaction that deletes a user."""
         self._passwords = passwords
         self._database = database
         self._sessions = sessions
@@ -333,7 +339,11 @@ class UserManager:
         """Delete a user with all sessions and accounts; whether it was this call that did."""
         await self._events.emit(UserDeleting(user))
         await self._sessions.end_after(Change.DELETED, user.id)
-        if not await self._database.delete(User, id=user.id):
+        async with self._database.transaction() as verbs:
+            for farewell in self.farewells:
+                await farewell(verbs, user)
+            is_gone = await verbs.delete(User, id=user.id)
+        if not is_gone:
             return False
         await self._events.emit(UserDeleted(user))
         return True

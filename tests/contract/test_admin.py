@@ -1,13 +1,15 @@
 """Administration: permissions read at each call, bans, roles, impersonation."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from better_auth.events import ImpersonationEnded, ImpersonationStarted
-from better_auth.models import Session, User
+from better_auth.events import ImpersonationEnded, ImpersonationStarted, SessionCreating
+from better_auth.http.call import Call
+from better_auth.models import Session, User, impersonator
 from better_auth.plugins import (
     AccessControl,
     AdminPlugin,
@@ -282,6 +284,33 @@ def test_session_made_while_banning_does_not_count(office: Office) -> None:
     assert office.status(office.bob_token) == 401
 
 
+def test_who_is_banned_anew_stays_banned(office: Office) -> None:
+    """Whoever signs in when a ban is over lifts that one, and none that begins meanwhile."""
+    bob, users = {"userId": office.bob["id"]}, office.site.auth.users
+    office.post("ban-user", bob | {"banExpiresIn": 60})
+    office.site.clock.move(minutes=1)
+
+    async def ban_again(call: Call, user: User, remember: bool) -> None:
+        await users.update(user, {"banned": True, "ban_expires": None})
+
+    office.site.auth.context.second_steps.insert(0, ban_again)
+    answer = office.bob_browser.sign_in("bob@example.com")
+    assert (answer.status_code, answer.json()["code"]) == (403, "BANNED_USER")
+    user = office.site.run(users.find(office.bob["id"]))
+    assert user is not None
+    assert user.model_dump()["banned"] is True
+
+
+def test_a_ban_that_is_over_is_lifted_by_two_at_once(office: Office) -> None:
+    """Whoever comes second in lifting it is let in, too."""
+    office.post("ban-user", {"userId": office.bob["id"], "banExpiresIn": 60})
+    office.site.clock.move(minutes=1)
+    browsers = [office.site.browser() for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda browser: browser.sign_in("bob@example.com"), browsers))
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
 def test_sessions_of_others(office: Office) -> None:
     """Sessions are listed with handles and ended by id or handle, never shown with their tokens."""
     listed = office.post("list-user-sessions", {"userId": office.bob["id"]}).json()["sessions"]
@@ -328,6 +357,41 @@ def test_a_role_cannot_reach_above_itself(site_with: Callable[..., Site]) -> Non
     assert promoted.status_code == 403
     same = office.post("set-role", {"userId": eve.id, "role": "support"}, token=token)
     assert same.status_code == 200
+
+
+def test_nobody_is_impersonated_who_may_do_more(site_with: Callable[..., Site]) -> None:
+    """ "Nobody reaches a user or a role that may do more than theirs": who may impersonate admins
+    would be one of them."""
+    support = {"user": ("list", "impersonate", "impersonate-admins")}
+    helper = {"user": ("list",)}
+    roles = AccessControl(
+        STATEMENTS, {"admin": STATEMENTS, "support": support, "helper": helper, "user": {}}
+    )
+    office = Office(site_with(plugins=plugins(roles=roles, allow_impersonating_admins=True)))
+    office.post("set-role", {"userId": office.bob["id"], "role": "support"})
+    token = office.bob_browser.sign_in("bob@example.com").json()["token"]
+    refused = office.impersonate(office.ada["id"], token)
+    assert (refused.status_code, refused.json()["code"]) == (403, "NOT_ALLOWED")
+    for role in ("helper", "support"):
+        eve = office.site.user(f"{role}@example.com", fields={"role": role})
+        assert office.impersonate(eve.id, token).status_code == 200
+
+
+def test_no_impersonation_by_who_was_put_out_meanwhile(office: Office) -> None:
+    """An admin demoted in the moment in which they begin to impersonate is in no session."""
+    admin, users = office.site.auth.plugin(AdminPlugin), office.site.auth.users
+
+    @office.site.auth.on(SessionCreating)
+    async def demote(event: SessionCreating) -> None:
+        ada = await users.find(office.ada["id"])
+        assert ada is not None
+        await admin.give_role(ada, "user")
+
+    answer = office.impersonate()
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    left = office.site.run(office.site.auth.sessions.list_all_for(office.bob["id"]))
+    assert [session for session in left if impersonator(session) is not None] == []
 
 
 def test_impersonation_by_bearer(office: Office) -> None:

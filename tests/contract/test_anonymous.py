@@ -11,6 +11,7 @@ from better_auth.errors import BadRequest, Forbidden
 from better_auth.events import AnonymousUserLinking, UserDeleting
 from better_auth.models import Session
 from better_auth.plugins import (
+    AdminPlugin,
     AnonymousPlugin,
     EmailPasswordPlugin,
     SessionManagementPlugin,
@@ -118,6 +119,23 @@ def test_elsewhere_it_stays(site: Site) -> None:
     assert browser.sign_in(password="wrong wrong").status_code == 401
     assert len(users(site)) == 2
     assert browser.get("/get-session").json()["user"]["isAnonymous"] is True
+
+
+def test_an_admin_who_looks_in_takes_nothing_over(site_with: MakeSite) -> None:
+    """Who impersonates an anonymous user and signs in as somebody else is not who they were."""
+    site = site_with(plugins=[*plugins(), AdminPlugin()])
+    told: list[AnonymousUserLinking] = []
+    site.auth.on(AnonymousUserLinking)(told.append)
+    visitor, admin = site.browser(), site.browser()
+    user_id = visitor.post("/sign-in/anonymous").json()["user"]["id"]
+    boss = site.run(site.auth.users.find(admin.sign_up().json()["user"]["id"]))
+    assert boss is not None
+    site.run(site.auth.plugin(AdminPlugin).give_role(boss, "admin"))
+    admin.sign_in()
+    assert admin.post("/admin/impersonate-user", {"userId": user_id}).status_code == 200
+    assert admin.sign_in().status_code == 200
+    assert visitor.get("/get-session").status_code == 200
+    assert told == []
 
 
 def test_only_after_the_second_factor(site_with: MakeSite) -> None:

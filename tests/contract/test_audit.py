@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from better_auth import ConfigurationError, User
+from better_auth import AuthConfig, ConfigurationError, User
 from better_auth.endings import Change
 from better_auth.plugins import AdminPlugin, AuditPlugin, EmailPasswordPlugin
 from better_auth.plugins.audit import AuditEvent
 from tests import databases
 from tests.conftest import Site
-from tests.support import PASSWORD, Browser, bearer, every_plugin, make_auth
+from tests.support import PASSWORD, SECRET, Browser, bearer, every_plugin, make_auth
 
 MakeSite = Callable[..., Site]
 ROOT = "/admin/"
@@ -213,10 +213,15 @@ def test_nothing_secret(site_with: MakeSite, tmp_path: Path) -> None:
         assert secret not in text
 
 
-def test_it_outlives_the_user_and_ends_with_its_retention(site_with: MakeSite) -> None:
-    """ "the trail outlives the user"; after ``retention`` it is neither told nor kept."""
-    plugins = [EmailPasswordPlugin(), AuditPlugin(retention=timedelta(days=30))]
-    site = site_with(plugins=plugins)
+@pytest.mark.parametrize("setting", [timedelta(days=30), timedelta(days=365)])
+def test_it_outlives_the_user_and_ends_with_its_retention(
+    site_with: MakeSite, setting: timedelta
+) -> None:
+    """ "the trail outlives the user"; after ``audit_retention``, or the plugin's own, it is neither
+    told nor kept."""
+    own = None if setting == timedelta(days=30) else timedelta(days=30)
+    plugins = [EmailPasswordPlugin(), AuditPlugin(retention=own)]
+    site = site_with(plugins=plugins, audit_retention=setting)
     user = site.user()
     site.clock.move(days=1)
     site.run(site.auth.users.delete(user))
@@ -236,7 +241,7 @@ def test_it_outlives_the_user_and_ends_with_its_retention(site_with: MakeSite) -
 
 def test_a_retention_of_nothing_is_refused() -> None:
     """A year unless said otherwise; nothing at all is a mistake."""
-    assert AuditPlugin().retention == timedelta(days=365)
+    assert AuthConfig(SECRET).audit_retention == timedelta(days=365)
     with pytest.raises(ConfigurationError, match="retention"):
         AuditPlugin(retention=timedelta(0))
 

@@ -304,6 +304,15 @@ def test_callers_strings_that_are_no_booleans(site: Site) -> None:
     assert "body.rememberMe" in answer.json()["message"]
 
 
+def test_what_only_looks_like_a_nul(site: Site) -> None:
+    """A backslash followed by u0000 is six characters like any; after two of them, too."""
+    for number, password in enumerate(
+        (r"correct\u0000horse", "correct\\\0horse", "correct\0horse")
+    ):
+        answer = site.browser().sign_up(f"nul{number}@example.com", password=password)
+        assert answer.status_code == (400 if "\0" in password else 200)
+
+
 def test_a_user_gives_itself_nothing(site: Site) -> None:
     """No field of a request sets verification, role or id."""
     answer = site.browser().sign_up(

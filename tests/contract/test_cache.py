@@ -12,11 +12,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from better_auth import BetterAuth, ConfigurationError, User
 from better_auth.adapters import SessionCache, SqlDatabaseAdapter
 from tests import databases
 from tests.conftest import Site
+from tests.line import line
 from tests.support import bearer, make_auth
 
 DATABASES = [kind for kind in databases.kinds() if kind == "postgresql"]
@@ -159,6 +161,30 @@ def test_another_process(site_with: MakeSite, cached: Site) -> None:
         delays.append(until(lambda token=token: answers(cached, token) == 401))  # type: ignore[misc]
     assert max(delays) < 1.0, delays
     print(f"stale for at most {max(delays) * 1000:.1f} ms")
+
+
+def test_a_token_changed_elsewhere(site_with: MakeSite, cached: Site) -> None:
+    """The new one may be asked for here before the change is told here: once it is, the old one is
+    refused, and once the session is revoked both are."""
+    assert isinstance(cached.auth.database, SqlDatabaseAdapter)
+    database = cached.auth.database.url
+    url = sa.make_url(database)
+    with line(url.host or "127.0.0.1", url.port or 5432) as slow:
+        url = url.set(host="127.0.0.1", port=slow.port)
+        listen_url = url.render_as_string(hide_password=False)
+        cache = {"enabled": True, "max_staleness": 3, "listen_url": listen_url}
+        here = site_with(database=database, session={"cache": cache})
+        until(lambda: cache_of(here.auth).is_current)
+        old = cached.session(cached.user())
+        assert answers(here, old.token) == 200
+        with slow.held():
+            new = cached.run(cached.auth.sessions.rotate(old))
+            assert answers(here, new.token) == 200
+        assert until(lambda: answers(here, old.token) == 401) < 3.0
+        assert answers(here, new.token) == 200
+        cached.run(cached.auth.sessions.revoke(new))
+        assert until(lambda: answers(here, new.token) == 401) < 3.0
+        assert answers(here, old.token) == 401
 
 
 def remembered_again(site: Site) -> str:

@@ -45,6 +45,10 @@ def post(site: Site, path: str, headers: dict[str, str], cookies: bool) -> httpx
         ({"Origin": "https://trusted.example.evil.example"}, 403, 403),
         ({"Origin": "https://app.trusted.example@evil.example"}, 403, 403),
         ({"Origin": "http://[bad"}, 403, 403),
+        ({"Origin": "capacitor://localhost"}, 200, 401),
+        ({"Origin": "capacitor://localhost", "Sec-Fetch-Site": "cross-site"}, 200, 401),
+        ({"Origin": "capacitor://else"}, 403, 403),
+        ({"Origin": "ionic://HOST"}, 403, 403),
     ],
 )
 def test_origin(
@@ -52,8 +56,12 @@ def test_origin(
 ) -> None:
     """A state-changing request that carries cookies comes from a trusted origin; sign-in and
     sign-up refuse cross-site requests without cookies too."""
-    site = site_with(trusted_origins=["https://*.trusted.example"])
-    headers = {name: value.replace("OWN", site.origin) for name, value in headers.items()}
+    site = site_with(trusted_origins=["https://*.trusted.example", "capacitor://localhost"])
+    host = site.origin.partition("://")[2]
+    headers = {
+        name: value.replace("OWN", site.origin).replace("HOST", host)
+        for name, value in headers.items()
+    }
     assert post(site, "/revoke-other-sessions", headers, cookies=True).status_code == with_cookies
     expected = 401 if with_cookies == 200 else 403
     assert post(site, "/sign-in/email", headers, cookies=True).status_code == expected
@@ -126,19 +134,41 @@ def test_disable_csrf_check(site_with: MakeSite) -> None:
         (" /home", False),
         ("/home\nLocation: x", False),
         ("https:/evil.example", False),
+        ("myapp://callback/x", True),
+        ("myapp://else/x", False),
+        ("javascript://HOST/%0aalert(1)", False),
         ("HTTPS://EVIL.example", False),
     ],
 )
 def test_callback_url(site_with: MakeSite, url: str, allowed: bool) -> None:
     """callbackURL only to trusted origins."""
-    site = site_with(trusted_origins=["https://*.trusted.example"])
-    url = url.replace("OWN", site.origin)
+    site = site_with(trusted_origins=["https://*.trusted.example", "myapp://callback"])
+    url = url.replace("OWN", site.origin).replace("HOST", site.origin.partition("://")[2])
     body = {"email": "a@example.com", "password": PASSWORD, "callbackURL": url}
     answer = site.client().post("/sign-in/email", json=body)
     if allowed:
         assert answer.json()["code"] == "INVALID_EMAIL_OR_PASSWORD"
     else:
         assert (answer.status_code, answer.json()["code"]) == (403, "INVALID_CALLBACK_URL")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:*",
+        "https://app.example.com?tab",
+        "https://app.example.com/page",
+        "https://ada@app.example.com",
+        "https://app example.com",
+        "https://münchen.example",
+        "app.example.com",
+        "://app",
+    ],
+)
+def test_what_no_origin_can_be_is_refused(origin: str) -> None:
+    """A page that is meant to be trusted and never would be shows at start."""
+    with pytest.raises(ValueError, match="trusted_origins"):
+        make_config(trusted_origins=[origin])
 
 
 def test_cors_is_off_by_default(site: Site) -> None:

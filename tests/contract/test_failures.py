@@ -95,8 +95,11 @@ def test_a_refresh_that_cannot_be_written_waits(site: Site) -> None:
     assert later["expiresAt"] == "2024-01-10T00:00:00.000Z"
 
 
-def test_a_lazy_start_that_fails_is_answered(tmp_path: Path) -> None:
-    """The first request is told 503 as everywhere, and the next tries again."""
+def test_a_lazy_start_that_fails_is_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first request is told 503 as everywhere, and the next tries again; the log says why, and
+    shows no traceback for what is known."""
     auth = make_auth(database=f"sqlite:///{tmp_path}/missing/test.db")
     (tmp_path / "missing").write_text("in the way")
 
@@ -105,6 +108,8 @@ def test_a_lazy_start_that_fails_is_answered(tmp_path: Path) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://x/auth") as client:
             refused = await client.get("/ok")
             assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+            assert "starting failed: The database cannot be reached" in caplog.text
+            assert "Traceback" not in caplog.text
             (tmp_path / "missing").unlink()
             assert (await client.get("/ok")).status_code == 200
         await auth.stop()
@@ -155,6 +160,9 @@ def test_no_password_in_what_is_printed() -> None:
     assert "rate_limit.storage" in str(caught.value)
     with pytest.raises(ConfigurationError):
         BetterAuth(AuthConfig(SECRET), database="no url")
+    with pytest.raises(ValueError, match="contradicts") as refused:
+        AuthConfig("hidden" * 6, secrets=["hidden" * 7])
+    assert "hidden" not in str(refused.value)
 
 
 def test_a_cookie_has_one_end(site_with: Callable[..., Site]) -> None:

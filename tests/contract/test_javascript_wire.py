@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from better_auth import AuthConfig, ConfigurationError
 from better_auth.crypto import CookieSigner
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
+from better_auth.handlers.starlette import mount_auth as mount_starlette
 from better_auth.http.messages import AuthRequest
 from tests.conftest import Site
 from tests.support import (
@@ -308,6 +310,23 @@ def test_each_way_to_serve_both(way: str) -> None:
         assert client.get("/api/auth/nothing").status_code == 404
         if way != "mounted":
             assert client.get("/auth/get-session").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("base_path", "javascript_path"),
+    [("/", "/api/auth"), ("/auth", "/auth/js"), ("/auth/native", "/auth")],
+)
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_one_look_below_the_other(base_path: str, javascript_path: str, is_mounted: bool) -> None:
+    """Where a path is below both, the longer one is meant."""
+    app: Any = make_auth(base_path=base_path, javascript_path=javascript_path)
+    if is_mounted:
+        app = Starlette()
+        mount_starlette(app, make_auth(base_path=base_path), javascript_path=javascript_path)
+    with serve(app) as origin, httpx.Client(base_url=origin, verify=NO_TLS) as client:
+        assert client.get(base_path.rstrip("/") + "/get-session").status_code == 401
+        assert client.get(javascript_path + "/get-session").text == "null"
+        assert client.get(javascript_path + "/nothing").json()["code"] == "NOT_FOUND"
 
 
 def test_what_cannot_be_served_is_refused() -> None:

@@ -14,8 +14,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from better_auth.errors import ConfigurationError
-from better_auth.events import SignInFailed
-from better_auth.models import Account
+from better_auth.events import SessionCreating, SignInFailed
+from better_auth.models import Account, Session
 from better_auth.plugins import (
     AdminPlugin,
     EmailPasswordPlugin,
@@ -333,14 +333,41 @@ def test_userinfo_about_somebody_else(world: World) -> None:
     assert world.sign_in() == "/"
 
 
-def test_look_alike_addresses(world: World) -> None:
-    """A provider vouches for what it wrote, not for what normalisation makes of it."""
+@pytest.mark.parametrize("trusted", [False, True])
+def test_look_alike_addresses(make: Callable[..., World], trusted: bool) -> None:
+    """A provider vouches for what it wrote, not for what normalisation makes of it; one whose
+    word counts for everything, too."""
+    world = make(provider={"trusted": trusted})
+    world.fake.claims = {"email": "\uff42ob@example.com", "sub": "bob"}
+    assert world.sign_in() == "/"
+    assert world.browser.get("/get-session").json()["user"]["emailVerified"] is False
     world.site.user("ada@example.com", email_verified=True)
     for stated in ("\uff41da@example.com", "ada@\uff45xample.com", "ada\uff20example.com"):
         world.fake.claims = {"email": stated, "sub": f"mallory-{stated}"}
         assert world.sign_in() == "/?error=account_not_linked", stated
     world.fake.claims = {"email": "ADA@Example.com"}
     assert world.sign_in() == "/"
+
+
+@pytest.mark.parametrize("handed_in", [False, True])
+def test_an_account_that_is_taken_while_it_signs_in(world: World, handed_in: bool) -> None:
+    """ "Whatever was made before that first proof (passwords, other links, sessions) ... does not
+    survive", a session that is just being made not either."""
+    world.fake.claims = {"email_verified": False}
+    world.sign_in()
+    auth = world.site.auth
+
+    @auth.on(SessionCreating)
+    async def claim(event: SessionCreating) -> None:
+        await auth.users.claim_email(event.user)
+
+    if handed_in:
+        answer = world.hand_in(world.fake.id_token(), nonce=world.fake.nonce)
+        assert (answer.status_code, answer.json()["code"]) == (401, "ACCOUNT_NOT_LINKED")
+    else:
+        assert world.sign_in() == "/?error=account_not_linked"
+    assert not world.is_in()
+    assert world.site.run(auth.database.find(Session)) == []
 
 
 @pytest.mark.parametrize("email", [None, 5, "nonsense", "a@b\x00.c", "x" * 400 + "@b.c"])

@@ -11,9 +11,14 @@ import pytest
 
 from better_auth.errors import AuthError
 from better_auth.models import User
-from better_auth.plugins import EmailPasswordPlugin, OrganizationPlugin, SessionManagementPlugin
+from better_auth.plugins import (
+    AccessControl,
+    EmailPasswordPlugin,
+    OrganizationPlugin,
+    SessionManagementPlugin,
+)
 from better_auth.plugins.organization import Invitation, Member, Organization
-from better_auth.plugins.organization.roles import ONLY_OWNER
+from better_auth.plugins.organization.roles import ONLY_OWNER, STATEMENTS
 from tests.conftest import Site
 from tests.support import bearer
 
@@ -386,6 +391,67 @@ def test_who_is_gone_lets_nobody_in(people: People, how: str) -> None:
         "dee@example.com": "canceled",
         "eve@example.com": "accepted",
     }
+
+
+def test_who_is_demoted_lets_nobody_in_whom_they_could_not_invite(
+    people_with: Callable[..., People],
+) -> None:
+    """What a member sent and nobody has answered is void once they could not send it any longer:
+    all of it with a role that may not invite, what leads above theirs with one that may."""
+    inviting = {"invitation": ("create",)}
+    roles = AccessControl(STATEMENTS, {"owner": STATEMENTS, "admin": STATEMENTS, "guide": inviting})
+    ada, bob, cy = people_with(roles=roles)
+    organization_id = ada.create()
+    bob_id = bob.join(ada, organization_id, role="admin")
+    dee = Person(ada.site, "dee@example.com")
+    as_admin, as_guide = (
+        bob.post("invite-member", email=to.email, role=role, organizationId=organization_id).json()[
+            "id"
+        ]
+        for to, role in ((cy, "admin"), (dee, "guide"))
+    )
+    demoted = ada.post("update-member-role", memberId=bob_id, role="guide")
+    assert demoted.status_code == 200
+    assert cy.post("accept-invitation", invitationId=as_admin).status_code == 400
+    assert dee.post("accept-invitation", invitationId=as_guide).status_code == 200
+    listed = ada.get("list-invitations").json()
+    assert {i["email"]: i["status"] for i in listed} == {
+        "bob@example.com": "accepted",
+        "cy@example.com": "canceled",
+        "dee@example.com": "accepted",
+    }
+
+
+@pytest.mark.parametrize("role", ["owner", "member"])
+def test_a_new_role_and_invitations(people: People, role: str) -> None:
+    """Whoever may do more than before keeps what they sent; whoever may invite nobody, nothing."""
+    ada, bob, cy = people
+    organization_id = ada.create()
+    bob_id = bob.join(ada, organization_id, role="admin")
+    body = {"email": cy.email, "organizationId": organization_id}
+    invitation = bob.post("invite-member", **body).json()
+    ada.post("update-member-role", memberId=bob_id, role=role)
+    answer = cy.post("accept-invitation", invitationId=invitation["id"])
+    assert answer.status_code == (200 if role == "owner" else 400)
+
+
+def test_who_is_demoted_while_they_invite(people: People) -> None:
+    """The invitation of a member who is demoted in the same moment is void."""
+    ada, bob, _ = people
+    organization_id = ada.create()
+    member_id = bob.join(ada, organization_id, role="admin")
+    for _ in range(5):
+        ada.post("update-member-role", memberId=member_id, role="admin")
+        with ThreadPoolExecutor(2) as pool:
+            invited = pool.submit(
+                bob.post, "invite-member", email="dee@example.com", organizationId=organization_id
+            )
+            gone = pool.submit(ada.post, "update-member-role", memberId=member_id, role="member")
+            assert gone.result().status_code == 200
+            assert invited.result().status_code in (200, 403)
+        listed = ada.get("list-invitations").json()
+        dees = [i["status"] for i in listed if i["email"] == "dee@example.com"]
+        assert "pending" not in dees
 
 
 def test_who_is_put_out_while_they_invite(people: People) -> None:

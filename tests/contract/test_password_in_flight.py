@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
+import pyotp
 import pytest
 
 from better_auth.endings import Change
@@ -15,7 +16,7 @@ from better_auth.plugins import (
     UsernamePlugin,
 )
 from tests.conftest import Site
-from tests.support import PASSWORD, set_cookies
+from tests.support import PASSWORD, session_cookie, set_cookies
 
 
 def reset_meanwhile(site: Site) -> None:
@@ -66,6 +67,25 @@ def test_no_second_factor_is_awaited(site_with: Callable[..., Site]) -> None:
     answer = site.browser().sign_in()
     assert answer.status_code == 401
     assert set_cookies(answer) == []
+
+
+def test_the_session_after_a_second_factor_ends_too(site_with: Callable[..., Site]) -> None:
+    """ "Challenges" end with the password, also one whose code was right in that very moment."""
+    site = site_with(plugins=[EmailPasswordPlugin(), SessionManagementPlugin(), TwoFactorPlugin()])
+    browser = site.browser()
+    user_id = browser.sign_up().json()["user"]["id"]
+    enrolment = browser.post("/two-factor/enable", {"password": PASSWORD}).json()
+    totp = pyotp.parse_uri(enrolment["totpURI"])
+    assert isinstance(totp, pyotp.TOTP)
+    confirmed = browser.post("/two-factor/verify-totp", {"code": totp.at(site.clock())})
+    assert confirmed.status_code == 200
+    site.clock.move(seconds=30)
+    browser.sign_in()
+    reset_meanwhile(site)
+    answer = browser.post("/two-factor/verify-totp", {"code": totp.at(site.clock())})
+    assert (answer.status_code, answer.json()["code"]) == (401, "INVALID_TWO_FACTOR_COOKIE")
+    assert session_cookie(answer) is None
+    assert site.run(site.auth.sessions.list_all_for(user_id)) == []
 
 
 def test_a_hash_upgraded_by_two_at_once(site: Site) -> None:

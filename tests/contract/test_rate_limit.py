@@ -1,12 +1,18 @@
 """How often one client may ask, and who one client is."""
 
-from collections.abc import Callable
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from better_auth import ConfigurationError
 from better_auth.http.addresses import ClientAddress
 from better_auth.http.messages import AuthRequest
 from tests.conftest import Site
+from tests.servers import RedisServer, not_here, until
 from tests.support import PASSWORD, every_plugin, make_auth, make_config
 
 DATABASES = ["sqlite"]
@@ -100,6 +106,11 @@ def test_clients_behind_a_proxy(site_with: MakeSite) -> None:
         (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9, rubbish", "10.0.0.1"),
         (["10.0.0.0/8"], ("10.0.0.1", 5000), None, "10.0.0.1"),
         (["10.0.0.0/8"], ("203.0.113.9", 0), "1.2.3.4, 203.0.113.9", "203.0.113.9"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9:4711", "203.0.113.9"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9:1, 10.0.0.2:2", "203.0.113.9"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "[2001:db8::1]:4711", "2001:db8::1"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "[2001:db8::1]", "2001:db8::1"),
+        (["10.0.0.0/8"], ("10.0.0.1", 5000), "203.0.113.9:http", "10.0.0.1"),
         (["2001:db8::/32"], ("2001:DB8::1", 5000), "2001:0DB9:0::1", "2001:db9::1"),
         (["10.0.0.0/8"], ("::ffff:10.0.0.1", 5000), "203.0.113.9", "203.0.113.9"),
     ],
@@ -121,6 +132,66 @@ def test_address_in_the_session(site_with: MakeSite) -> None:
     browser.http.headers["X-Forwarded-For"] = "6.6.6.6, 203.0.113.7"
     browser.sign_up()
     assert browser.get("/get-session").json()["session"]["ipAddress"] == "203.0.113.7"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """What several processes count in."""
+    if shutil.which("redis-server") is None:
+        not_here("redis-server")
+    server = RedisServer(tmp_path)
+    yield server
+    server.stop()
+
+
+def test_processes_that_share_a_storage(site_with: MakeSite, redis: RedisServer) -> None:
+    """ "a URI of the limits library; memory counts in each process": with Redis, by the client
+    that sessions in Redis need too, all processes count together."""
+    shared = {"rate_limit": {"enabled": True, "storage": redis.url}}
+    post = [site_with(**shared).client().post for _ in range(2)]
+    statuses = [post[n % 2]("/sign-in/email", json={}).status_code for n in range(4)]
+    assert statuses == [400, 400, 400, 429]
+
+
+def test_a_shared_storage_that_does_not_answer(site_with: MakeSite, redis: RedisServer) -> None:
+    """ "while it does not answer each process counts for itself": requests are neither refused nor
+    kept waiting, and guessing is no faster; afterwards all count together again."""
+    limits = {"enabled": True, "storage": redis.url, "sign_in_window": 600}
+    site, other = (site_with(rate_limit=limits) for _ in range(2))
+    post = site.client().post
+    assert post("/sign-in/email", json={}).status_code == 400
+    with redis.frozen():
+        began = time.monotonic()
+        statuses = [post("/sign-in/email", json={}).status_code for _ in range(5)]
+        assert time.monotonic() - began < 3
+    assert statuses == [400, 400, 400, 429, 429]
+    redis.stop()
+    assert site.client().get("/get-session").status_code == 401
+    redis.start()
+    for _ in until(20, 0.5):
+        if other.client().post("/sign-up/email", json={}).status_code == 429:
+            break
+        site.client().post("/sign-up/email", json={})
+    else:
+        pytest.fail("they do not count together again")
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "redis+sentinel"])
+def test_a_shared_storage_that_is_not_there(site_with: MakeSite, scheme: str) -> None:
+    """ "each process counts for itself", whatever kind of Redis there should have been."""
+    limits = {"enabled": True, "storage": f"{scheme}://127.0.0.1:1/main"}
+    post = site_with(rate_limit=limits).client().post
+    statuses = [post("/sign-in/email", json={}).status_code for _ in range(4)]
+    assert statuses == [400, 400, 400, 429]
+
+
+def test_a_shared_storage_without_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is said, and how to have it."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigurationError, match=r"rate_limit\.storage needs .*\[redis\]"):
+        make_auth(rate_limit={"storage": "redis://127.0.0.1"})
+    with pytest.raises(ConfigurationError, match="its client"):
+        make_auth(rate_limit={"storage": "valkey://127.0.0.1"})
 
 
 SECRETS = {"password", "current_password", "code", "otp", "token", "id_token"}

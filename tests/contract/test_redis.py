@@ -1,12 +1,15 @@
 """Sessions in Redis: what stands there, for how long, and that nothing there outlives the truth."""
 
 import asyncio
+import gc
+import warnings
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis as redis_py
 
@@ -15,9 +18,11 @@ from better_auth.adapters import SessionCache
 from better_auth.adapters.redis import RedisDatabaseAdapter
 from better_auth.adapters.redis_client import Address
 from better_auth.adapters.redis_store import BELIEVED
+from better_auth.errors import DatabaseUnavailable
 from better_auth.events import SessionUpdating
 from tests import databases
 from tests.conftest import Site
+from tests.faults.test_mysql_tls import certificate
 from tests.servers import RedisServer, free_port, until
 from tests.support import every_plugin, make_auth
 
@@ -440,6 +445,9 @@ def test_addresses(url: str, kind: str, hosts: tuple[Any, ...]) -> None:
         "redis://:secret@a:x",
         "redis://:secret@a/first",
         "redis://:secret@a/0?unknown=1",
+        "redis+sentinel://:secret@a/main?unknown=1",
+        "redis+cluster://:secret@a?unknown=1",
+        "redis+cluster://:secret@a?socket_timeout=long",
     ],
 )
 def test_what_is_no_address(url: str) -> None:
@@ -501,6 +509,29 @@ def test_on_a_cluster(clustered: RedisServer, keep_table: bool) -> None:
         make_auth(session={"store": {"url": url}, **CACHED})
 
 
+def test_a_cluster_that_is_down(
+    clustered: RedisServer, site_with: MakeSite, keep_table: bool, tmp_path: Path
+) -> None:
+    """503, or what the table says, as without a cluster; then as before."""
+    store = {"url": f"redis+cluster://127.0.0.1:{clustered.port}", "keep_table": keep_table}
+    site = site_with(
+        database=f"sqlite:///{tmp_path / 'auth.db'}",
+        database_patience=1,
+        session={"store": store},
+    )
+    browser = site.browser()
+    assert browser.sign_up().status_code == 200
+    clustered.stop()
+    checked = [browser.get("/get-session").status_code for _ in range(2)]
+    assert checked == [200 if keep_table else 503] * 2
+    assert browser.post("/sign-out").status_code == 503
+    clustered.start()
+    assert any(b"cluster_state:ok" in clustered.ask("CLUSTER", "INFO") for _ in until(9))
+    assert any(browser.sign_in().status_code == 200 for _ in until(9))
+    assert browser.get("/get-session").status_code == 200
+    assert browser.post("/sign-out").status_code == 200
+
+
 def test_behind_sentinel(tmp_path: Path, keep_table: bool) -> None:
     """The master that Sentinel names."""
     master = RedisServer(tmp_path)
@@ -513,3 +544,58 @@ def test_behind_sentinel(tmp_path: Path, keep_table: bool) -> None:
     finally:
         sentinel.stop()
         master.stop()
+
+
+def test_tls(tmp_path: Path) -> None:
+    """ "`rediss://` for TLS", with Sentinel to both it and the master: where ``ssl_ca_certs``
+    vouches for the certificate, and nowhere else."""
+    for name, text in zip(("own.pem", "own.key"), certificate(), strict=True):
+        (tmp_path / name).write_text(text)
+    options = {"cert-file": "own.pem", "key-file": "own.key", "ca-cert-file": "own.pem"}
+    tls = {f"tls-{name}": str(tmp_path / file) for name, file in options.items()}
+    tls |= {"tls-auth-clients": "no", "tls-replication": "yes"}
+    ports = free_port(), free_port()
+    arguments = [part for name, value in tls.items() for part in (f"--{name}", value)]
+    master = RedisServer(tmp_path, *arguments, "--tls-port", str(ports[0]))
+    settings = tmp_path / "sentinel.conf"
+    lines = {**tls, "tls-port": str(ports[1]), "sentinel monitor main 127.0.0.1": f"{ports[0]} 1"}
+    settings.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
+    sentinel = RedisServer(tmp_path, str(settings), is_sentinel=True)
+    trusted = f"ssl_ca_certs={tmp_path / 'own.pem'}"
+    try:
+        for url in (
+            f"rediss://127.0.0.1:{ports[0]}?{trusted}",
+            f"rediss+sentinel://127.0.0.1:{ports[1]}/main?{trusted}",
+            f"rediss+sentinel://127.0.0.1:{sentinel.port}/main?{trusted}&sentinel_tls=false",
+        ):
+            works(make_auth(session={"store": {"url": url}}))
+            distrusting = make_auth(session={"store": {"url": url.replace(trusted, "")}})
+            with pytest.raises(DatabaseUnavailable):
+                asyncio.run(distrusting.start())
+    finally:
+        sentinel.stop()
+        master.stop()
+
+
+def test_no_connection_is_left(tmp_path: Path, keep_table: bool) -> None:
+    """What has stopped holds no connection: not those of sessions, nor of rate limits."""
+    made = RedisServer(tmp_path)
+    limits = {"enabled": True, "storage": made.url}
+    session = {"store": {"url": made.url, "keep_table": keep_table}, **CACHED}
+    auth = make_auth(session=session, rate_limit=limits)
+
+    async def work() -> None:
+        transport = httpx.ASGITransport(auth)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x/auth") as client:
+            assert (await client.get("/get-session")).status_code == 401
+        await auth.stop()
+
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", ResourceWarning)
+            works(auth)
+            asyncio.run(work())
+            gc.collect()
+        assert [str(one.message) for one in warned if "redis" in str(one.message)] == []
+    finally:
+        made.stop()

@@ -164,6 +164,17 @@ def test_401(site: Site, path: str) -> None:
     assert alive(site, living)
 
 
+def test_everybody_is_out_whatever_their_clocks_said(site: Site) -> None:
+    """ "revoke-all-sessions: everyone's": made by a server whose clock is ahead, or before this
+    one's was put back, and in whatever parts it is done."""
+    users = [site.user(f"user{number}@example.com") for number in range(3)]
+    site.clock.move(hours=1)
+    tokens = [site.session(user).token for user in users for _ in range(3)]
+    site.clock.move(hours=-1)
+    assert site.run(site.auth.sessions.revoke_everyone(batch=2)) == 9
+    assert not any(alive(site, token) for token in tokens)
+
+
 def test_a_session_revoked_elsewhere_is_out_at_once(site_with: Callable[..., Site]) -> None:
     """ "Validation: On each authenticated request, the token is verified against the database":
     revoked by one, refused to another that was using it a moment ago."""

@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket
 
-from better_auth.models import Principal
+from better_auth.handlers.starlette import closing_on_revocation
+from better_auth.models import Fields, Principal, Session
+from better_auth.plugins import SessionManagementPlugin
+from better_auth.plugins.base import Plugin
 from tests.conftest import Site
 from tests.support import MovableClock, bearer
 
@@ -70,6 +75,41 @@ def test_revoked_by_another_process(site_with: MakeSite) -> None:
     assert site.run(outcome(task))
 
 
+class Kind(Enum):
+    """Of a session."""
+
+    KNOWN = "known"
+
+
+class KindFields(Fields):
+    """What a plugin notes of a session."""
+
+    kind: Kind = Kind.KNOWN
+
+
+class KindPlugin(Plugin):
+    """Notes a session's kind."""
+
+    name = "Kind"
+    session_fields = KindFields
+
+
+def test_beside_one_that_cannot_be_read(site_with: MakeSite) -> None:
+    """A later release, which runs on the same database, writes what this one does not know: who
+    watches another session is told of its end."""
+    site = site_with(plugins=[SessionManagementPlugin(), KindPlugin()], **SOON)
+    who = principal(site)
+    other = site.run(site.auth.sessions.resolve(site.session(who.user).token))
+    assert other is not None
+    tasks = [watching(site, one) for one in (who, other)]
+    database = site.auth.database
+    site.run(database.update(Session, {"kind": "unknown"}, id=other.session.id))
+    site.run(database.delete(Session, id=who.session.id))
+    assert site.run(outcome(tasks[0]))
+    site.run(database.delete(Session, id=other.session.id))
+    assert site.run(outcome(tasks[1]))
+
+
 def test_expired(site_with: MakeSite, clock: MovableClock) -> None:
     """Time ends a session as well."""
     site = site_with(**SOON)
@@ -100,6 +140,39 @@ def test_a_new_token_and_another_session_end_nothing(site_with: MakeSite) -> Non
         return await task
 
     assert not site.run(work())
+
+
+def test_a_server_that_closes_nothing_while_it_receives(site: Site) -> None:
+    """As granian is: a WebSocket is closed all the same, at once, and who waits to receive from
+    it sees that."""
+    who = principal(site)
+    sent: list[Any] = []
+    arriving = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hello"}]
+
+    async def work() -> list[str]:
+        connection, received = asyncio.Lock(), []
+
+        async def receive() -> Any:
+            async with connection:
+                return arriving.pop(0) if arriving else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            async with connection:
+                sent.append(message)
+
+        socket = WebSocket({"type": "websocket"}, receive, send)
+        await socket.accept()
+        async with asyncio.timeout(10), closing_on_revocation(socket, who):
+            async for text in socket.iter_text():
+                received.append(text)
+                asyncio.get_running_loop().call_later(0.05, asyncio.ensure_future, revoke())
+        return received
+
+    async def revoke() -> None:
+        await site.auth.sessions.revoke(who.session)
+
+    assert site.run(work()) == ["hello"]
+    assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1008)
 
 
 def test_stopping_lets_go(site_with: MakeSite) -> None:

@@ -295,6 +295,22 @@ def test_configurations(make: Callable[[], AuthConfig]) -> None:
     check_silent(shown(BetterAuth(config, database="sqlite://").config), {SECRET[::-1]})
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: AuthConfig(SECRET, secrets=[SECRET[::-1]]),
+        lambda: AuthConfig(secrets="[" + SECRET),
+        lambda: AuthConfig(SECRET, database_url=["postgresql://ada:" + SECRET]),
+        lambda: AuthConfig(SECRET, session={"store": {"url": [SECRET]}}),
+    ],
+)
+def test_wrong_configurations(wrong: Callable[[], AuthConfig]) -> None:
+    """What is wrong is named, and never what it was: it may be a secret."""
+    with pytest.raises(ValueError) as refused:
+        wrong()
+    check_silent(str(refused.value), {SECRET, SECRET[:12], SECRET[::-1], SECRET[::-1][-12:]})
+
+
 def test_a_password_in_a_database_url() -> None:
     """An adapter names its database, without the password in the URL."""
     adapter = SqlDatabaseAdapter("sqlite:///auth.db")

@@ -98,6 +98,16 @@ def watched(site_with: MakeSite) -> Watched:
     return Watched(site_with)
 
 
+@pytest.mark.parametrize("base", ["/auth", "/api/auth"])
+def test_the_route_has_the_path_it_was_asked_at(site_with: MakeSite, base: str) -> None:
+    """ "`http.route` (with the base path)": of the wire that was asked."""
+    watched = Watched(site_with, javascript_path="/api/auth")
+    client = watched.site.client()
+    client.get(watched.site.origin + base + "/ok")
+    (span,) = watched.spans()
+    assert (span.attributes or {})["http.route"] == f"{base}/ok"
+
+
 def test_a_span_for_each_call(watched: Watched) -> None:
     """ "named `better_auth POST /sign-in/email` style with http status code and error code"."""
     browser = watched.site.browser()

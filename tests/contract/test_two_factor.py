@@ -14,8 +14,14 @@ import pytest
 
 from better_auth import User
 from better_auth.endings import Change
+from better_auth.http.call import Call
 from better_auth.models import Session
-from better_auth.plugins import EmailPasswordPlugin, SessionManagementPlugin, TwoFactorPlugin
+from better_auth.plugins import (
+    AdminPlugin,
+    EmailPasswordPlugin,
+    SessionManagementPlugin,
+    TwoFactorPlugin,
+)
 from tests.conftest import Site
 from tests.support import COOKIE, PASSWORD, Browser, bearer
 
@@ -335,6 +341,25 @@ def test_enrolment(site_with: Callable[..., Site]) -> None:
     assert shown == {"totpURI": enrolment["totpURI"], "qrCode": None}
 
 
+def test_confirmed_while_another_tab_begins_anew(site_with: Callable[..., Site]) -> None:
+    """What was confirmed stays: nobody is asked for codes of a secret their app does not have."""
+    site = site_with(plugins=plugins([]))
+    browser, other = site.browser(), site.browser()
+    browser.sign_up()
+    other.sign_in()
+    for _ in range(8):
+        enrolment = browser.post("/two-factor/enable", {"password": PASSWORD}).json()
+        totp = pyotp.parse_uri(enrolment["totpURI"])
+        assert isinstance(totp, pyotp.TOTP)
+        code = {"code": totp.at(site.clock())}
+        with ThreadPoolExecutor(2) as pool:
+            confirmed = pool.submit(browser.post, "/two-factor/verify-totp", code)
+            anew = pool.submit(other.post, "/two-factor/enable", {"password": PASSWORD})
+        statuses = confirmed.result().status_code, anew.result().status_code
+        assert statuses in ((200, 400), (401, 200))
+        assert browser.post("/two-factor/disable", {"password": PASSWORD}).status_code == 200
+
+
 def test_backup_code_does_not_confirm_enrolment(site_with: Callable[..., Site]) -> None:
     """A backup code proves no authenticator app."""
     browser = site_with(plugins=plugins([])).browser()
@@ -561,3 +586,33 @@ def test_a_backup_code_may_be_spent_without_a_session(guarded: Guarded) -> None:
     assert len(everything(guarded.site, Session)) == before
     again = guarded.verify(guarded.challenge(), "verify-backup-code", guarded.backup_codes[0])
     assert again.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["enable", "disable", "generate-backup-codes", "get-totp-uri", "verify-totp"]
+)
+def test_an_impersonator_has_no_say(site_with: Callable[..., Site], path: str) -> None:
+    """ "Sensitive changes ... are refused to an impersonator": not even with the password, which an
+    admin may have set, nor with a code."""
+    site = site_with(plugins=[*plugins([]), AdminPlugin()])
+    site.browser().sign_up()
+    user = site.run(site.auth.users.find_by_email("ada@example.com"))
+    assert user is not None
+    admin = site.user("boss@example.com")
+    lent = site.session(user, fields={"impersonated_by": admin.id})
+    body = {"code": "123456"} if path == "verify-totp" else {"password": PASSWORD}
+    answer = site.client().post(f"/two-factor/{path}", json=body, headers=bearer(lent.token))
+    assert (answer.status_code, answer.json()["code"]) == (403, "NOT_WHILE_IMPERSONATING")
+
+
+def test_who_is_deleted_while_signing_in(guarded: Guarded) -> None:
+    """A challenge for a user who is gone by then is refused, and no error of the server's."""
+    users = guarded.site.auth.users
+
+    async def delete(call: Call, user: User, remember: bool) -> None:
+        await users.delete(user)
+
+    guarded.site.auth.context.second_steps.insert(0, delete)
+    answer = guarded.site.browser().sign_in()
+    assert (answer.status_code, answer.json()["code"]) == (422, "DELETED_MEANWHILE")
+    assert cookies_of(answer) == {}

@@ -237,18 +237,23 @@ def test_the_last_owner_cannot_leave_that_way(box: Mailbox) -> None:
 
 def test_an_impersonator_changes_nothing_of_that(box: Mailbox) -> None:
     """ "Raises ``Forbidden``: ... ``NOT_WHILE_IMPERSONATING``": an admin in a user's session
-    neither leaves for them nor changes how they sign in."""
+    neither leaves for them nor changes how they sign in, whatever password they know: they may
+    have given it themselves."""
     admin = box.site.user("boss@example.com", fields={"role": "admin"})
     user = box.user()
     started = box.browser(admin).post("/admin/impersonate-user", {"userId": user.id})
     headers = bearer(started.json()["session"]["token"])
     client = box.site.client()
-    for path, body in {
-        "/delete-user": {},
-        "/change-email": {"newEmail": "new@example.com"},
-        "/set-password": {"newPassword": "another long passphrase"},
-        "/unlink-account": {"accountId": user.id},
-    }.items():
+    asked: list[tuple[str, dict[str, str]]] = [
+        ("/delete-user", {}),
+        ("/delete-user", {"password": PASSWORD}),
+        ("/change-email", {"newEmail": "new@example.com"}),
+        ("/set-password", {"newPassword": "another long passphrase"}),
+        ("/unlink-account", {"accountId": user.id}),
+        ("/change-password", {"newPassword": "another password", "currentPassword": PASSWORD}),
+        ("/verify-password", {"password": PASSWORD}),
+    ]
+    for path, body in asked:
         answer = client.post(path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "NOT_WHILE_IMPERSONATING")
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from better_auth import ConfigurationError
 from better_auth.adapters import SqlDatabaseAdapter
 from tests.conftest import Site
 from tests.contract.test_cache import cache_of
+from tests.integration.commands import run as command
 from tests.servers import PostgresServer, pgbouncer, postgres_server, until
 from tests.support import bearer, every_plugin, make_auth
 
@@ -111,17 +113,13 @@ def test_the_listener_goes_past_it(site_behind: MakeSite, server: PostgresServer
     print(f"behind PgBouncer: last accepted {worst * 1000:.1f} ms after the revocation")
 
 
-def test_a_pooler_is_not_taken_for_the_server(pooler: str) -> None:
+def test_a_pooler_is_not_taken_for_the_server(pooler: str, tmp_path: Path) -> None:
     """An URL that says nothing of the pooler is refused at start, before a statement could be
-    mistaken for another program's."""
-    auth = make_auth(database=pooler)
-
-    async def work() -> None:
-        with pytest.raises(ConfigurationError, match="pooler=transaction"):
-            await auth.start()
-        await auth.database.close()
-
-    run(work)
+    mistaken for another program's; by the next process as well."""
+    for _ in range(SERVERS + 1):
+        done = command("migrate", "--database", pooler, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "pooler=transaction" in done.stderr
 
 
 def run(work: Callable[[], Any]) -> None:

@@ -1,9 +1,13 @@
 """Redis stopped, frozen, flushed, read-only: bounded answers, no session back from the dead."""
 
+import asyncio
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -164,6 +168,36 @@ def test_flushed_and_restarted(site: Site, server: RedisServer, keeps_table: boo
     assert [timed(check(site, new)) for _ in range(3)] == [200] * 3
 
 
+def test_restarted_with_what_was_saved_before(
+    site_with: MakeSite, keeps_table: bool, tmp_path: Path
+) -> None:
+    """As it comes, Redis remembers after a crash what it was told some time ago: a copy that had
+    been dropped since is not believed."""
+    server = RedisServer(tmp_path)
+    try:
+        site = site_with(
+            database=f"sqlite:///{tmp_path / 'auth.db'}",
+            session={"store": {"url": server.url, "keep_table": keeps_table}},
+        )
+        user = site.user()
+        stays, goes = site.session(user).token, site.session(user).token
+        assert [timed(check(site, token)) for token in (stays, goes)] == [200, 200]
+        server.ask("SAVE")
+        site.run(site.auth.users.update(user, {"name": "Grace"}))
+        if keeps_table:
+            assert timed(sign_out(site, goes)) == 200
+        server.stop()
+        server.start()
+        comes_back(check(site, stays))
+        for _ in range(3):
+            assert check(site, stays)().json()["user"]["name"] == "Grace"
+            assert timed(check(site, goes)) == (401 if keeps_table else 200)
+        server.ask("SAVE")
+        assert timed(check(site, stays)) == 200
+    finally:
+        server.stop()
+
+
 def test_read_only(site: Site, server: RedisServer) -> None:
     """A server that may not be written to: checks go on, changes are 503, neither is a 500."""
     user = site.user()
@@ -182,12 +216,45 @@ def test_read_only(site: Site, server: RedisServer) -> None:
 def test_a_server_that_evicts_is_warned_of(
     server: RedisServer, policy: str, site_with: MakeSite, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where it would throw sessions away for want of memory, the log says so at start."""
+    """Where it would throw sessions away for want of memory, the log says so, once."""
     server.ask("CONFIG", "SET", "maxmemory", "100mb")
     server.ask("CONFIG", "SET", "maxmemory-policy", policy)
-    site_with(database="sqlite://", session={"store": {"url": server.url}}).client().get("/ok")
+    site = site_with(database="sqlite://", session={"store": {"url": server.url}})
+    site.client().get("/ok")
+    site.run(site.auth.stop())
+    site.run(site.auth.start())
     warned = [r.getMessage() for r in caplog.records if "maxmemory-policy" in r.getMessage()]
     assert len(warned) == (policy != "noeviction")
+
+
+def test_forgotten_in_the_middle_of_a_change(
+    site: Site, site_with: MakeSite, server: RedisServer, keeps_table: bool, tmp_path: Path
+) -> None:
+    """Redis forgets that the table is being changed, flushed or restarted or told too long ago:
+    what others copy then is gone when the change is acknowledged."""
+    user = site.user()
+    session = site.session(user)
+    other = site_with(
+        database=f"sqlite:///{tmp_path / 'auth.db'}",
+        session={"store": {"url": server.url, "keep_table": keeps_table}},
+    )
+
+    def changed(work: Coroutine[Any, Any, object]) -> httpx.Response:
+        with closing(sqlite3.connect(tmp_path / "auth.db", isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            changing = asyncio.run_coroutine_threadsafe(work, site.loop)
+            key = f"better-auth:{{{user.id}}}:fence"
+            assert any(server.ask("DEL", key) == b":1\r\n" for _ in until(5))
+            assert check(other, session.token)().json()["user"]["name"] == "Ada"
+            program.execute("ROLLBACK")
+        changing.result(10)
+        return check(other, session.token)()
+
+    if keeps_table:
+        assert changed(site.auth.sessions.revoke(session)).status_code == 401
+    else:
+        answer = changed(site.auth.users.update(user, {"name": "Grace"}))
+        assert answer.json()["user"]["name"] == "Grace"
 
 
 def test_the_process_dies_between_table_and_redis(

@@ -130,9 +130,18 @@ def test_production_needs_a_secret(tmp_path: Path, secret: dict[str, str], messa
         ({"BETTER_AUTH_NONSENSE": "1"}, "BETTER_AUTH_NONSENSE"),
         ({"BETTER_AUTH_SESSION__NONSENSE": "1"}, "BETTER_AUTH_SESSION__NONSENSE"),
         ({"BETTER_AUTH_SESSION__EXPIRES_IN": "soon"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__EXPIRES_IN": "inf"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__EXPIRES_IN": "1e30"}, "session.expires_in"),
+        ({"BETTER_AUTH_SESSION__MAX_LIFETIME": "1e12"}, "session.max_lifetime"),
+        ({"BETTER_AUTH_SESSION__COOKIE_PATH": ""}, "session.cookie_path"),
+        ({"BETTER_AUTH_BASE_URL": "https://app.example.com:99999"}, "base_url"),
+        ({"BETTER_AUTH_BASE_URL": "https://ada@app.example.com"}, "base_url"),
         ({"BETTER_AUTH_SESSION__COOKIE_SAME_SITE": "none"}, "cookie_same_site"),
         ({"BETTER_AUTH_RATE_LIMIT__STORAGE": "nowhere://"}, "rate_limit.storage"),
         ({"BETTER_AUTH_DATABASE_URL": "oracle://x"}, "database"),
+        ({"BETTER_AUTH_DATABASE_PATIENCE": "0"}, "database_patience"),
+        ({"BETTER_AUTH_SESSION": "1"}, "BETTER_AUTH_SESSION is not a setting"),
+        ({"BETTER_AUTH_SESSION__EXPIRE_IN": "1"}, "; BETTER_AUTH_SESSION__EXPIRES_IN is"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name: str) -> None:
@@ -141,6 +150,26 @@ def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, str], name
     assert done.returncode == 2
     assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"BETTER_AUTH_MIGRATE_AT_START": "false"}, "the database's tables are behind"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis://127.0.0.1:1"}, "127.0.0.1:1"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis+cluster://127.0.0.1:1"}, "127.0.0.1:1"),
+        ({"BETTER_AUTH_SESSION__STORE__URL": "redis+sentinel://127.0.0.1:1/main"}, "'main'"),
+    ],
+)
+def test_what_it_needs_is_not_there(tmp_path: Path, settings: dict[str, str], reason: str) -> None:
+    """Without the tables, or the Redis, that it needs the server says so in few words, and never
+    that it listens."""
+    done = run("serve", "--port", "0", cwd=tmp_path, **settings)
+    assert done.returncode != 0
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(len(line) < 300 for line in done.stderr.splitlines())
+    assert "listens" not in done.stdout
 
 
 def test_port_in_use(tmp_path: Path) -> None:
@@ -160,12 +189,14 @@ def test_port_in_use(tmp_path: Path) -> None:
         "nothing",
         "oracle://secret@host/name",
         "sqlite:///auth.db?mode=ro",
+        "sqlite://auth.db",
         "postgresql://u:secret@host:port/name",
         "postgresql://u:secret@host/name?pooler=statement",
         "mysql://u:secret@host",
         "mysql://u:secret@host/name?unknown=1",
         "mysql://u:secret@host/name?connect_timeout=long",
         "mysql://u:secret@host/name?ssl_ca=/nowhere.pem",
+        "mysql://u:secret@host/name?ssl=true",
     ],
 )
 def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
@@ -186,6 +217,7 @@ def test_wrong_databases_are_said(tmp_path: Path, url: str) -> None:
         ("--mode", "prod"),
         ("--base-url", "app.example.com"),
         ("--host", "300.1.1.1"),
+        ("--workers=2", "--database=sqlite://"),
     ],
 )
 def test_wrong_options_are_said(tmp_path: Path, wrong: tuple[str, str]) -> None:
@@ -218,7 +250,7 @@ def test_operating(tmp_path: Path) -> None:
     assert len(run("secret", cwd=tmp_path).stdout.strip()) >= 48
     assert "CREATE TABLE" in run("migrate", "--sql", cwd=tmp_path).stdout
     assert "statements run" in run("migrate", cwd=tmp_path).stdout
-    assert run("migrate", cwd=tmp_path).stdout == "Nothing to do\n"
+    assert run("migrate", cwd=tmp_path).stdout == "Nothing to do in .better-auth/auth.db\n"
     assert run("migrate", "--sql", cwd=tmp_path).stdout == ""
     made = run("users", "create", "--email", "Ada@Example.com", "--name", "Ada", cwd=tmp_path)
     assert "ada@example.com" in made.stdout
@@ -243,6 +275,19 @@ def test_operating(tmp_path: Path) -> None:
     document = json.loads(run("openapi", cwd=tmp_path).stdout)
     assert document["openapi"].startswith("3.1")
     assert run("--version", cwd=tmp_path).stdout.strip()
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    """What users call themselves breaks no table, paints nothing and tells a terminal nothing."""
+    for number, name in enumerate(("[/b]", "[red]Admin[/red]", "\x1b]0;mine\x07\x1b[2J\u202e")):
+        email = f"u{number}@example.com"
+        run("users", "create", "--name", name, "--email", email, cwd=tmp_path)
+    listed = run("users", "list", cwd=tmp_path, COLUMNS="200", FORCE_COLOR="1")
+    assert listed.returncode == 0, listed.stderr
+    assert "[/b]" in listed.stdout
+    assert "[red]Admin[/red]" in listed.stdout
+    for told in ("\x1b]", "\x1b[2J", "\x07", "\u202e"):
+        assert told not in listed.stdout
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
@@ -332,6 +377,23 @@ def test_the_audit_trail(tmp_path: Path) -> None:
     assert "user.created" not in table
     unknown = run("audit", "list", "--user", "no@example.com", cwd=tmp_path)
     assert (unknown.returncode, "no@example.com" in unknown.stderr) == (2, True)
+
+
+def test_a_database_shared_with_typescript(tmp_path: Path) -> None:
+    """ "`better-auth serve` goes without" what such a database does not bear."""
+    shared = {"BETTER_AUTH_SHARE_DATABASE_WITH_TYPESCRIPT": "true"}
+    printed = run("migrate", "--sql", cwd=tmp_path, **shared)
+    assert '"userId"' in printed.stdout, printed.stderr
+    assert "twoFactorBackupCode" not in printed.stdout
+
+
+def test_a_place_that_keeps_nothing(tmp_path: Path) -> None:
+    """Where no development secret can be kept, what to do instead is said."""
+    (tmp_path / ".better-auth").write_text("in the way")
+    done = run("migrate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "set BETTER_AUTH_SECRET" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_readable_secret_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from better_auth.handlers import CurrentSession, OptionalSession, mount_auth
@@ -53,6 +53,11 @@ def fastapi_app(clock: MovableClock) -> FastAPI:
         await socket.accept()
         await socket.send_text(session.user.email)
         await socket.close()
+
+    @app.websocket("/late")
+    async def late(socket: WebSocket) -> None:
+        await socket.accept()
+        await for_starlette.current_session(socket)
 
     app.include_router(router)
     return app
@@ -112,8 +117,8 @@ def test_refreshed_cookie_reaches_the_client(
     assert "set-cookie" not in httpx.get(origin + path, headers=headers).headers
 
 
-def test_websocket(origin: str, stack: ExitStack) -> None:
-    """A WebSocket knows who is there, and refuses nobody with a 401."""
+def test_websocket(origin: str, stack: ExitStack, caplog: pytest.LogCaptureFixture) -> None:
+    """A WebSocket knows who is there, and refuses nobody with a 401, which is no error to log."""
     token = signed_up(origin, stack).http.cookies[COOKIE]
     url = origin.replace("http", "ws") + "/ws"
     for headers in ({"Cookie": f"{COOKIE}={token}"}, bearer(token)):
@@ -123,6 +128,11 @@ def test_websocket(origin: str, stack: ExitStack) -> None:
         pass
     assert refused.value.response.status_code == 401
     assert json.loads(refused.value.response.body or b"")["code"] == "UNAUTHORIZED"
+    with connect(url.replace("/ws", "/late")) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "UNAUTHORIZED")
+    assert "Exception in ASGI application" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -185,6 +195,19 @@ def test_mounted_by_hand(clock: MovableClock, stack: ExitStack, base_path: str) 
         stack.callback(browser.close)
         assert browser.sign_up().status_code == 200
         assert browser.get("/get-session").status_code == 200
+
+
+@pytest.mark.parametrize("base_path", ["/", "/auth"])
+@pytest.mark.parametrize("prefix", ["/auth", "/deep/er"])
+def test_below_a_prefix(clock: MovableClock, stack: ExitStack, base_path: str, prefix: str) -> None:
+    """Below what a router or a server's root path adds, even where that is called the same."""
+    auth = make_auth(clock=clock, base_path=base_path)
+    mounted = Starlette(routes=[Mount(prefix, app=auth)])
+    path = base_path.rstrip("/") + "/ok"
+    for app, root_path, asked in ((mounted, "", prefix + path), (auth, prefix, path)):
+        with serve(app, root_path=root_path) as origin:
+            assert httpx.get(origin + asked).json() == {"ok": True}
+            assert httpx.get(f"{origin}{prefix}/no{path}").status_code == 404
 
 
 def test_without_mount_it_says_so(clock: MovableClock) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from better_auth import BetterAuth, ConfigurationError
 from better_auth.adapters import SqlDatabaseAdapter
+from better_auth.errors import DatabaseUnavailable
 from better_auth.models import Session
 from better_auth.plugins import EmailPasswordPlugin, Plugin, SessionManagementPlugin
 from tests.support import MovableClock, make_auth
@@ -132,16 +133,24 @@ def eventually(holds: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(holds, 10))
 
 
+@pytest.mark.parametrize(
+    ("failure", "is_traced"), [(RuntimeError("once"), True), (DatabaseUnavailable(), False)]
+)
 def test_purge_goes_on_after_a_failure(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    is_traced: bool,
 ) -> None:
-    """A purge that fails is logged and tried again; stopping ends it."""
+    """A purge that fails is logged, with a traceback where nobody foresaw it, and tried again;
+    stopping ends it."""
     clock = MovableClock()
     auth = make_auth(
         database=f"sqlite:///{tmp_path}/test.db", clock=clock, session={"purge_interval": 0.05}
     )
     delete = SqlDatabaseAdapter.delete
-    failures = iter([RuntimeError("once")])
+    failures = iter([failure])
 
     async def flaky(self: SqlDatabaseAdapter, *arguments: Any, **options: Any) -> Any:
         for failure in failures:
@@ -159,6 +168,7 @@ def test_purge_goes_on_after_a_failure(
 
     eventually(work())
     assert "purging expired sessions failed" in caplog.text
+    assert ("Traceback" in caplog.text) == is_traced
 
 
 def test_a_start_that_fails_says_so(tmp_path: Path) -> None:

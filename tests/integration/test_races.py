@@ -1,5 +1,6 @@
 """Real parallel requests: what may happen once happens once."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from better_auth import Session
 from better_auth.events import SessionsRevoked, SessionUpdated
 from tests.conftest import Site
 from tests.support import COOKIE, PASSWORD, bearer
@@ -114,6 +116,24 @@ def test_counts_add_up(site: Site) -> None:
 
     counts = at_once([lambda token=s.token: revoke(token) for s in sessions])
     assert sum(counts) == 20
+
+
+def test_everybody_is_out_whoever_says_so(site: Site) -> None:
+    """Whichever of several who revoke everybody's sessions at once is answered, all are out."""
+    user = site.user()
+    for _ in range(60):
+        site.session(user)
+
+    async def revoke() -> tuple[int, int]:
+        ended = await site.auth.sessions.revoke_everyone(batch=10)
+        return ended, await site.auth.database.count(Session)
+
+    async def work() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(revoke() for _ in range(3)))
+
+    ended, left = zip(*site.run(work()), strict=True)
+    assert sum(ended) == 60
+    assert left == (0, 0, 0)
 
 
 def test_two_servers_on_one_database(site_with: MakeSite, database_url: str) -> None:

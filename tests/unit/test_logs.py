@@ -2,10 +2,17 @@
 
 import json
 import logging
+import logging.config
 import sys
 from datetime import datetime
 
+import asyncpg
+import pytest
+
+from better_auth.adapters.failures import said
+from better_auth.cli.serving import log_config
 from better_auth.logs import JsonFormatter, WithoutSecrets
+from tests.support import make_auth
 
 
 def access(target: str) -> logging.LogRecord:
@@ -55,3 +62,30 @@ def test_links_that_are_followed_leave_no_token() -> None:
     plain = logging.LogRecord("uvicorn.error", logging.INFO, "", 1, "started", (), None)
     assert without.filter(plain)
     assert plain.getMessage() == "started"
+
+
+@pytest.mark.parametrize(
+    ("log_format", "expected"), [("text", "ERROR:    no row\n"), ("json", '"level": "ERROR"')]
+)
+def test_the_server_says_how_bad_it_is(
+    log_format: str,
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``better-auth serve`` shows the library's lines as it shows the server's own."""
+    config = log_config(make_auth(), False, log_format)
+    logger, root = logging.getLogger("better_auth.database"), logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    logging.config.dictConfig({**config, "loggers": {}})
+    logger.error("no %s", "row")
+    assert expected in capsys.readouterr().err
+
+
+def test_what_a_driver_says_is_one_line() -> None:
+    """Without PostgreSQL's details, which may be of rows; a silence is said, too."""
+    error = asyncpg.RaiseError("refused")
+    error.detail = "row of ada@example.com"
+    assert "ada" in str(error)
+    assert said(error) == "RaiseError: refused"
+    assert said(TimeoutError()) == "TimeoutError: no answer in time"

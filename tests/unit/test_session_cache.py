@@ -141,6 +141,43 @@ def test_bounds(cache: SessionCache) -> None:
     assert (len(cache), cache.bytes) == (0, 0)
 
 
+@pytest.mark.parametrize("late", ["k1", "k2"])
+def test_a_session_is_kept_under_one_token(cache: SessionCache, late: str) -> None:
+    """One whose token was changed elsewhere may be read by the new one before that is told: of the
+    old one nothing stays, nor of the new one where a read by the old one came late."""
+    early = {"k1": "k2", "k2": "k1"}[late]
+    for key in (early, late):
+        with cache.reading() as reading:
+            cache.store(reading, key, found(1))
+    assert cache.get(early) is None
+    assert cache.get(late) is not None
+    cache.forget([("session", "s1")])
+    assert cache.get(late) is None
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+class Labelled(User):
+    """A user with values that hold others."""
+
+    labels: list[dict[str, str]] = []
+    home: User | None = None
+
+
+def test_what_values_hold_counts_too(cache: SessionCache) -> None:
+    """A list, or another model, is as large as what is in it."""
+    plain = found(1)
+    user = Labelled(**plain.user.__dict__)
+    keep(cache, 1)
+    small = cache.bytes
+    for more in ({"labels": [{"name": "x" * 5000}]}, {"home": user.revised(name="x" * 5000)}):
+        with cache.reading() as reading:
+            cache.store(reading, "k1", Found(plain.session, user.revised(more)))
+        assert small + 5000 < cache.bytes < small + 8000
+    with cache.reading() as reading:
+        cache.store(reading, "k1", Found(plain.session, user.revised(labels=[{"x" * 30_000: ""}])))
+    assert (len(cache), cache.bytes) == (0, 0), "larger than all there may be"
+
+
 SUSPENDED = """
 import time
 from better_auth.adapters import SessionCache

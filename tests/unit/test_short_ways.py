@@ -17,6 +17,8 @@ from better_auth.models import Account, Session, User
 from tests import databases
 from tests.unit.test_adapters import NOW, opened, session, user
 
+LATER = NOW + timedelta(seconds=1)
+
 
 async def _ids(database: SqlDatabaseAdapter, user_id: str = "user-1") -> list[str]:
     return [found.id for found in await database.live_sessions(user_id, NOW)]
@@ -183,6 +185,42 @@ def test_the_same_row_is_the_same_record() -> None:
         assert await _ids(database) == ["session-2"]
         await other.insert(session(3))
         assert await _ids(database) == ["session-2", "session-3"]
+
+    _beside_another(work)
+
+
+@needs_postgresql
+def test_a_listing_is_what_there_is() -> None:
+    """A user's rows are not read again while they are the versions they were, which any change
+    makes other ones: also by hand, one that says nothing of itself, and the clock's."""
+
+    async def work(database: SqlDatabaseAdapter, _: SqlDatabaseAdapter) -> None:
+        async def change(statement: str) -> None:
+            async with database.writing() as connection:
+                await connection.exec_driver_sql(statement)
+
+        await database.insert(user(1))
+        await database.insert(user(2))
+        for number in (1, 2, 3):
+            await database.insert(session(number, created_at=NOW + timedelta(seconds=number)))
+        first = await database.live_sessions("user-1", NOW)
+        first.clear()  # whose list it is
+        assert await _ids(database) == ["session-3", "session-2", "session-1"]
+        await change("UPDATE session SET user_agent = 'x' WHERE id = 'session-2'")
+        found = await database.live_sessions("user-1", NOW)
+        assert [one.user_agent for one in found] == [None, "x", None]
+        await change("UPDATE session SET user_id = 'user-2' WHERE id = 'session-3'")
+        assert await _ids(database) == ["session-2", "session-1"]
+        assert await _ids(database, "user-2") == ["session-3"]
+        await change("UPDATE session SET expires_at = created_at WHERE id = 'session-1'")
+        assert await _ids(database) == ["session-2", "session-1"]
+        assert [one.id for one in await database.live_sessions("user-1", LATER)] == ["session-2"]
+        await change("ALTER TABLE session RENAME TO sessions_kept")
+        await change("CREATE VIEW session AS SELECT * FROM sessions_kept")
+        for _ in range(2):
+            assert await _ids(database, "user-2") == ["session-3"]
+        await change("UPDATE session SET user_id = 'user-1'")
+        assert await _ids(database, "user-2") == []
 
     _beside_another(work)
 

@@ -84,12 +84,19 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
         return Deadlocked()
     if _is_bad_value(cause):
         return _bad_value()
-    logger.error("database unavailable: %s: %s", type(cause).__name__, cause)
+    logger.error("database unavailable: %s", said(cause))
     return DatabaseUnavailable()
 
 
 def _bad_value() -> BadRequest:
     return BadRequest("A value is too long or holds what cannot be stored")
+
+
+def said(error: BaseException) -> str:
+    """What a driver says, in one line: what PostgreSQL adds are details, which may be of rows, and
+    hints to whoever wrote the statement."""
+    line, _, _ = str(error).partition("\n")
+    return f"{type(error).__name__}: {line or 'no answer in time'}"
 
 
 def _is_integrity(error: Exception, cause: object) -> bool:
@@ -101,6 +108,11 @@ def _is_integrity(error: Exception, cause: object) -> bool:
 
 
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
+
+
+def is_unknown_column(error: Exception) -> bool:
+    """Whether the database knows no such column, or not on what is asked for it; SQLSTATE."""
+    return getattr(error, "sqlstate", None) in ("42703", "0A000")
 
 
 def _is_deadlock(error: object) -> bool:

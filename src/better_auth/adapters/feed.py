@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from better_auth.adapters.failures import said
 from better_auth.adapters.session_cache import SessionCache
 
 logger = logging.getLogger("better_auth.database")
@@ -66,7 +67,9 @@ class ListeningFeed(ABC):
                     finally:
                         self._cache.stand_aside()
             except self._interruptions as error:
-                self._say(f"{type(error).__name__}: {error}")
+                self._say(said(error))
+            except Exception:  # whatever it is, nobody would know that memory is out of use
+                logger.exception("session cache: listening failed; it begins anew")
             await asyncio.sleep(RETRY)
 
     def _say(self, reason: str) -> None:

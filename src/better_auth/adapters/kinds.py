@@ -21,6 +21,11 @@ def make_backend(url: str, pool_size: int, patience: float) -> Backend:
         case "sqlite":
             if parsed.query:
                 raise ConfigurationError("database: an sqlite:/// URL takes no options")
+            if parsed.host:
+                raise ConfigurationError(
+                    "database: an sqlite:/// URL has three slashes before a relative path, four "
+                    "before an absolute one"
+                )
             in_memory = not parsed.database or parsed.database == ":memory:"
             return SqliteBackend(None if in_memory else parsed.database)
         case "postgresql" | "postgres":

@@ -8,7 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 V = TypeVar("V")
 T = TypeVar("T")
@@ -61,21 +61,34 @@ class Lane(ABC, Generic[V]):
             raise
 
 
+class Waiting(NamedTuple, Generic[V]):
+    """Somebody who waits for a lane, and since when by the event loop's clock."""
+
+    key: str
+    answer: "asyncio.Future[V | None]"
+    since: float
+
+
 class HotReader(Generic[V]):
     """One value by its key, as fast as the driver answers, for any number of callers at once."""
 
-    def __init__(self, lanes: Sequence[Lane[V]]) -> None:
+    def __init__(self, lanes: Sequence[Lane[V]], patience: float) -> None:
+        """``patience``: the seconds that a lane waits for an answer. Whoever has waited twice as
+        long for a lane is told by a ``TimeoutError``: where no answers come, or they come slower
+        than they are asked for, the queue would grow for ever."""
         self._idle = list(lanes)
         self._lanes = list(lanes)
-        self._waiting: deque[tuple[str, asyncio.Future[V | None]]] = deque()
+        self._longest = 2 * patience
+        self._waiting: deque[Waiting[V]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
 
     async def read(self, key: str) -> V | None:
         """What is under ``key``, read after this call. Raises what the driver raises."""
         if not self._idle:
-            answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((key, answer))
-            return await answer
+            loop = asyncio.get_running_loop()
+            waiting = Waiting[V](key, loop.create_future(), loop.time())
+            self._waiting.append(waiting)
+            return await waiting.answer
         lane = self._idle.pop()
         try:
             return await lane.one(key)
@@ -84,6 +97,8 @@ class HotReader(Generic[V]):
 
     def _free(self, lane: Lane[V]) -> None:
         """Give ``lane`` to those who wait, or let it rest."""
+        if self._waiting:
+            self._send_away()
         if not self._waiting:
             self._idle.append(lane)
             return
@@ -92,19 +107,25 @@ class HotReader(Generic[V]):
         self._batches.add(task)
         task.add_done_callback(self._batches.discard)
 
-    async def _answer(
-        self, lane: Lane[V], batch: Sequence[tuple[str, asyncio.Future[V | None]]]
-    ) -> None:
+    def _send_away(self) -> None:
+        """Tell those who have waited too long."""
+        latest = asyncio.get_running_loop().time() - self._longest
+        while self._waiting and self._waiting[0].since < latest:
+            answer = self._waiting.popleft().answer
+            if not answer.done():
+                answer.set_exception(TimeoutError("no connection came free"))
+
+    async def _answer(self, lane: Lane[V], batch: Sequence[Waiting[V]]) -> None:
         try:
-            found = await lane.many({key for key, _ in batch})
+            found = await lane.many({key for key, _, _ in batch})
         except BaseException as error:
-            for _, answer in batch:
+            for _, answer, _ in batch:
                 if not answer.done():
                     answer.set_exception(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            for key, answer in batch:
+            for key, answer, _ in batch:
                 if not answer.done():
                     answer.set_result(found.get(key))
         finally:
@@ -115,6 +136,6 @@ class HotReader(Generic[V]):
         for lane in self._lanes:
             lane.drop()
         while self._waiting:
-            _, answer = self._waiting.popleft()
+            answer = self._waiting.popleft().answer
             if not answer.done():
                 answer.set_exception(ConnectionResetError("closed"))

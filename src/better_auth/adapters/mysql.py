@@ -56,6 +56,8 @@ def _tls(options: Mapping[str, Any]) -> Mapping[str, Any]:
     given = options.get("ssl")
     if given is None:
         return {}
+    if not isinstance(given, Mapping):
+        raise ConfigurationError("database: a mysql:// URL asks for TLS by ssl_ca=/path.pem")
     try:
         context = ssl.create_default_context(cafile=given.get("ca"), capath=given.get("capath"))
         context.check_hostname = given.get("check_hostname", True)

@@ -66,6 +66,7 @@ class PostgresBackend(NetworkBackend):
         self._dsn = url.render_as_string(hide_password=False)
         self._is_pooled = pooler == "transaction"
         self._is_checked = pooler is not None
+        self._patience = patience
         super().__init__(
             "postgresql+asyncpg://",
             {"async_creator_fn": self.connection, **self._statements},
@@ -138,7 +139,8 @@ class PostgresBackend(NetworkBackend):
         one_sql, many_sql = (str(sql.compile(dialect=self.reading.dialect)) for sql in (one, many))
         lane = _PooledLane if self._is_pooled else _Lane
         self._hot = HotReader(
-            [lane(self._hot_connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)]
+            [lane(self._hot_connection, one_sql, many_sql) for _ in range(HOT_CONNECTIONS)],
+            self._patience,
         )
         return self._hot.read
 

@@ -22,6 +22,7 @@ from better_auth.adapters.postgresql_triggers import (
     CHANNEL,
     FIRING,
     Trigger,
+    firing_arguments,
     missing_triggers,
     names_told,
     triggers_of,
@@ -93,17 +94,18 @@ class PostgresFeed(ListeningFeed):
         if self._notify is not None:
             await self._be_greeted(self._notify, suffix)
         self._begin()
-        wanted = (
-            [trigger.table for trigger in self._triggers],
-            [trigger.name for trigger in self._triggers],
-            [trigger.digest for trigger in self._triggers],
-        )
+        wanted, known = firing_arguments(self._triggers), None
         while not lost.is_set():
             beat = self._next_beat()
-            if await connection.fetchval(FIRING, *wanted) != len(self._triggers):
+            firing = await connection.fetchval(FIRING, *wanted)
+            if firing is None:
                 raise NothingIsTold(
                     "triggers are missing, disabled or older: `better-auth migrate`"
                 )
+            if firing != known:  # what happened meanwhile may not have been told
+                known = firing
+                self._cache.clear()
+                self._on_change()
             await connection.execute("SELECT pg_notify($1, $2)", own, beat)
             try:
                 await asyncio.wait_for(lost.wait(), self._cache.max_staleness / BEATS)
@@ -113,7 +115,7 @@ class PostgresFeed(ListeningFeed):
 
     async def _be_greeted(self, notify: Callable[[str], Awaitable[None]], suffix: str) -> None:
         """Hear what is said where the database is asked. Raises :class:`NothingIsTold`."""
-        self._greeted.clear()
+        self._greeted = asyncio.Event()  # of the event loop that listens now
         await notify(suffix)
         try:
             await asyncio.wait_for(self._greeted.wait(), self._cache.max_staleness)

@@ -42,7 +42,9 @@ async def is_behind_a_pooler(connection: Any) -> bool:
     """Whether the process that answers is not the one that was connected to: a pooler tells a
     process number of its own."""
     async with connection.transaction():
-        number = await connection.fetchval("SELECT pg_backend_pid()")
+        # Without a name, which whoever asks next on that server would find taken.
+        statement = await connection.prepare("SELECT pg_backend_pid()", name="")
+        number = await statement.fetchval()
     return bool(number != connection.get_server_pid())
 
 

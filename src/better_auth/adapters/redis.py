@@ -340,7 +340,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         session = self._session_text.decode(text) if text else None
         return None if session is None or session.token_key != token_key else session
 
-    async def _copy(self, at: int, user: User, session: Session | None = None) -> bool:
+    async def _copy(self, at: bytes, user: User, session: Session | None = None) -> bool:
         """Copy what the tables held after ``at``; whether it is there. A check does without."""
         text = self._user_text.encode(user)
         try:

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha1
+from inspect import signature
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from better_auth.adapters.failures import said
 from better_auth.adapters.lanes import HotReader, Lane
 from better_auth.errors import ConfigurationError, DatabaseUnavailable, MissingExtra
 
@@ -20,9 +22,10 @@ try:
     from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.connection import Connection, parse_url
     from redis.asyncio.retry import Retry
+    from redis.asyncio.sentinel import MasterNotFoundError
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
-    from redis.exceptions import NoScriptError, RedisError
+    from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 except ImportError:
     raise MissingExtra("session.store.url", "redis") from None
 
@@ -37,15 +40,15 @@ class Copies(NamedTuple):
 
     session: bytes | None
     user: bytes | None
-    at: int
-    """When, in Redis's own milliseconds; 0 where the server that holds them was not asked."""
+    at: bytes
+    """When, as the server that holds them says it; empty where it was not asked."""
 
 
 READING_CONNECTIONS = 2
 """Connections kept for the hot read."""
 
-FAILURES: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
-"""What redis-py raises, and what a server's silence becomes."""
+FAILURES: tuple[type[Exception], ...] = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What redis-py raises (a cluster's are no ``RedisError``), and what a server's silence becomes."""
 
 
 @asynccontextmanager
@@ -59,7 +62,9 @@ async def translated_errors() -> AsyncIterator[None]:
 
 def unavailable(error: Exception) -> DatabaseUnavailable:
     """What is answered for ``error``; the reason goes into the log."""
-    logger.error("redis unavailable: %s: %s", type(error).__name__, error)
+    if isinstance(error, MasterNotFoundError):  # goes on with all that each client is made of
+        error.args = (str(error).partition(" : <")[0],)
+    logger.error("redis unavailable: %s", said(error))
     return DatabaseUnavailable()
 
 
@@ -69,7 +74,8 @@ class Address:
 
     ``redis://``, ``rediss://`` (TLS) and ``unix://`` are redis-py's own. With ``+sentinel``
     (``redis+sentinel://user:password@one:26379,two:26379/mymaster/0``) and ``+cluster``
-    (``rediss+cluster://one:6379,two:6379``) there may be several hosts.
+    (``rediss+cluster://one:6379,two:6379``) there may be several hosts. TLS is to Sentinel as well,
+    unless ``sentinel_tls=false``.
     """
 
     url: str
@@ -78,13 +84,15 @@ class Address:
     service: str = ""
     options: tuple[tuple[str, Any], ...] = ()
     sentinel_password: str | None = None
+    sentinel_tls: bool = False
 
     @classmethod
     def of(cls, url: str) -> "Address":
         """Raises ``ConfigurationError``, which does not repeat the URL: it may hold a password."""
         wrong = ConfigurationError(
             "session.store.url is none such as redis://host:6379/0, "
-            "redis+sentinel://one:26379,two:26379/mymaster or redis+cluster://one:6379,two:6379"
+            "redis+sentinel://one:26379,two:26379/mymaster or redis+cluster://one:6379,two:6379, "
+            "or has an option after the ? that redis-py does not know"
         )
         parts = urlsplit(url)
         plain, _, kind = parts.scheme.partition("+")
@@ -97,15 +105,21 @@ class Address:
         access, _, hosts = parts.netloc.rpartition("@")
         user, _, password = access.partition(":")
         default = 26379 if kind == "sentinel" else 6379
-        options: dict[str, Any] = dict(parse_qsl(parts.query))
+        query = dict(parse_qsl(parts.query))
+        sentinel_password = query.pop("sentinel_password", None)
+        sentinel_tls = plain == "rediss" and query.pop("sentinel_tls", "true") != "false"
         service, _, database = parts.path.strip("/").partition("/")
         try:
             named = tuple(_host_and_port(host, default) for host in hosts.split(","))
+            options: dict[str, Any] = {**parse_url(f"redis://?{urlencode(query)}")}
             if kind == "sentinel":
                 options["db"] = int(database or 0)
         except ValueError:
             raise wrong from None
+        known = signature(RedisCluster if kind == "cluster" else Redis).parameters
         if not all(host for host, _ in named) or (kind == "sentinel") != bool(service):
+            raise wrong
+        if not options.keys() <= known.keys():
             raise wrong
         if user:
             options["username"] = unquote(user)
@@ -113,8 +127,8 @@ class Address:
             options["password"] = unquote(password)
         if plain == "rediss":
             options["ssl"] = True
-        sentinel_password = options.pop("sentinel_password", None)
-        return cls(url, kind, named, service, tuple(options.items()), sentinel_password)
+        given = tuple(options.items())
+        return cls(url, kind, named, service, given, sentinel_password, sentinel_tls)
 
 
 def _is_understood(url: str) -> bool:
@@ -143,6 +157,7 @@ class RedisClient:
         self.address = Address.of(url)
         self.patience = patience
         self._pool_size = pool_size
+        self._has_warned = False
         self._made: Any = None
         self._sentinel: Any = None
         self._hot: HotReader[Copies] | None = None
@@ -174,16 +189,16 @@ class RedisClient:
             return RedisCluster(startup_nodes=nodes, **options)
         if address.kind == "sentinel":
             login = {"password": address.sentinel_password} if address.sentinel_password else {}
+            tls = {name: options[name] for name in options if name.startswith("ssl")}
+            asked = {**common, **login, **(tls if address.sentinel_tls else {})}
             make_sentinel: Any = Sentinel  # without types
-            self._sentinel = make_sentinel(
-                address.hosts, sentinel_kwargs={**common, **login}, **options
-            )
+            self._sentinel = make_sentinel(address.hosts, sentinel_kwargs=asked, **options)
             return self._sentinel.master_for(address.service)
         size, wait = self._pool_size + 1, self.patience  # one listens
         pool = BlockingConnectionPool.from_url(
             address.url, max_connections=size, timeout=wait, **common
         )
-        return Redis(connection_pool=pool)
+        return Redis.from_pool(pool)  # which closes it, too
 
     async def run(self, *commands: Command) -> list[Any]:
         """What ``commands`` answer, one after the other; one round trip but on a cluster.
@@ -203,9 +218,9 @@ class RedisClient:
 
     async def warn_of_eviction(self) -> None:
         """Say in the log where a full server throws away what it holds: whoever is signed in, or
-        that a copy is being changed. A cluster's servers, and one that does not tell, are not
+        that a copy is being changed; once. A cluster's servers, and one that does not tell, are not
         asked."""
-        if self.is_cluster:
+        if self.is_cluster or self._has_warned:
             return
         try:
             memory = await self.client.info("memory")
@@ -213,6 +228,7 @@ class RedisClient:
             return
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction" and memory.get("maxmemory"):
+            self._has_warned = True
             logger.warning("redis: maxmemory-policy is %s; sessions need noeviction", policy)
 
     async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:
@@ -236,7 +252,7 @@ class RedisClient:
         lanes = [
             RedisLane(pool, script, arguments, self.patience) for _ in range(READING_CONNECTIONS)
         ]
-        self._hot = HotReader(lanes)
+        self._hot = HotReader(lanes, self.patience)
         return self._hot
 
     async def close(self) -> None:

@@ -49,7 +49,10 @@ class RedisFeed(ListeningFeed):
 
     async def _follow(self, connection: Any) -> None:
         async with asyncio.timeout(self._client.patience):
-            await connection.subscribe(self._channel, self._own)
+            channels = self._channel, self._own
+            await connection.subscribe(*channels)
+            for _ in channels:  # until each is confirmed, what is told may not be heard
+                await connection.get_message(timeout=None)
         self._begin()
         hearing = asyncio.get_running_loop().create_task(self._hear(connection))
         beating = asyncio.get_running_loop().create_task(self._beat())

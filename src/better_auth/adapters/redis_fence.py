@@ -1,6 +1,8 @@
 """Around a change of the tables: no copies in Redis before it, none of what was before after it.
 
 Should the process die in between, the fence stands until it expires, and checks ask the tables.
+Should the fence not stand to the end (the process stood still, Redis was flushed), what was copied
+meanwhile goes when it is over.
 """
 
 from collections.abc import Collection
@@ -9,7 +11,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from better_auth.adapters.redis_store import GONE, RedisStore
+from better_auth.adapters.redis_store import GONE, SESSIONS, RedisStore
 from better_auth.errors import DatabaseUnavailable
 
 
@@ -34,6 +36,11 @@ class Fence:
         then they must not."""
         self._owners.update(owners)
         await self._store.fence(owners, self._who, sessions_too=self._sessions_too)
+
+    async def around_the_rest(self) -> None:
+        """Whoever has sessions here that are no copies, from a time when they counted."""
+        async for owners in self._store.owners(SESSIONS):
+            await self.around(owners)
 
     async def around_gone(self, owners: Collection[str]) -> None:
         """These users are about to be deleted: their sessions end now, and no more are made."""

@@ -4,7 +4,29 @@ The keys of a step share a hash tag, their user's, so that each step works on a 
 for ``READ``, which looks into the keys of many users and is for a single server.
 """
 
-READ = """
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+"""Redis's own milliseconds, the only ones that are compared here."""
+
+_LIFE = """
+local info = redis.pcall('INFO', 'server')
+local life = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+local function of_this_life(text)
+    if text and string.sub(text, 1, #life + 1) == life .. ' ' then
+        return string.sub(text, #life + 2)
+    end
+    return false
+end
+"""
+"""Which life of the server's this is: another after a restart, and after a replica took over. Those
+may hold copies that had been dropped, so that each says of which life it is."""
+
+READ = (
+    _NOW
+    + _LIFE
+    + """
 local found = {}
 for place, key in ipairs(KEYS) do
     local session, user = false, false
@@ -13,23 +35,29 @@ for place, key in ipairs(KEYS) do
         local owner, id = string.match(located, '^(%S+) (.+)$')
         local of_owner = ARGV[1] .. '{' .. owner .. '}:'
         session = redis.call('HGET', of_owner .. ARGV[2], id)
-        user = redis.call('GET', of_owner .. 'user')
+        if ARGV[2] == 'copies' then session = of_this_life(session) end
+        user = of_this_life(redis.call('GET', of_owner .. 'user'))
     end
     found[2 * place - 1], found[2 * place] = session, user
 end
-local time = redis.call('TIME')
-found[2 * #KEYS + 1] = time[1] * 1000 + math.floor(time[2] / 1000)
+found[2 * #KEYS + 1] = string.format('%s %.0f', life, now)
 return found
 """
+)
 """KEYS: where tokens are located. ARGV: the prefix, what the hash is called. A session and a user
-for each key, or nil, and at last the present in milliseconds."""
+for each key, or nil, and at last the server's life and the present in milliseconds."""
 
-READ_OF_OWNER = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-return {redis.call('HGET', KEYS[1], ARGV[1]), redis.call('GET', KEYS[2]), now}
+READ_OF_OWNER = (
+    _NOW
+    + _LIFE
+    + """
+local session = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == 'copies' then session = of_this_life(session) end
+return {session, of_this_life(redis.call('GET', KEYS[2])), string.format('%s %.0f', life, now)}
 """
-"""KEYS: sessions, user. ARGV: a session's id. The same for one whose owner is known."""
+)
+"""KEYS: sessions, user. ARGV: a session's id, what the hash is called. The same for one whose owner
+is known."""
 
 _KEEP = """
 local function keep(key, milliseconds)
@@ -87,12 +115,6 @@ return removed
 """
 """KEYS: sessions. ARGV: channel, owner, then an id and the text seen, again and again."""
 
-_NOW = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-"""
-"""Redis's own milliseconds, the only ones that are compared here."""
-
 FENCE = (
     _KEEP
     + """
@@ -112,30 +134,35 @@ LIFT = (
 redis.call('HDEL', KEYS[1], unpack(ARGV, 4))
 redis.call('HSET', KEYS[1], 'lifted', now)
 keep(KEYS[1], tonumber(ARGV[1]))
+redis.call('DEL', unpack(KEYS, 2))
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 """
 )
-"""KEYS: fence. ARGV: milliseconds for which a reading may take, channel, owner, then who have
-changed what they wanted to."""
+"""KEYS: fence, then what goes once more: where the fence did not stand all the time, it was copied
+anew. ARGV: milliseconds for which a reading may take, channel, owner, then who have changed what
+they wanted to."""
 
 FILL = (
     _NOW
+    + _LIFE
     + """
-local began = tonumber(ARGV[2])
+local life_then, began = string.match(ARGV[2], '^(%x*) (%d+)$')
+began = tonumber(began)
+if life_then ~= life or began > now then return 0 end
 local lifted = tonumber(redis.call('HGET', KEYS[1], 'lifted') or 0)
 local changing = redis.call('HLEN', KEYS[1]) - (lifted > 0 and 1 or 0)
 if changing > 0 or lifted >= began or now - began > tonumber(ARGV[3]) then return 0 end
-redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[1])
+redis.call('SET', KEYS[2], life .. ' ' .. ARGV[4], 'PX', ARGV[1])
 if ARGV[5] then
-    redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
+    redis.call('HSET', KEYS[3], ARGV[5], life .. ' ' .. ARGV[6])
     if redis.call('PTTL', KEYS[3]) < 0 then redis.call('PEXPIRE', KEYS[3], ARGV[1]) end
 end
 return 1
 """
 )
-"""KEYS: fence, user, sessions. ARGV: milliseconds to keep, when the reading began, how long one may
-take, the user's text, and where the table is kept too a session's id and text. Nothing is written
-that was read before a change was over."""
+"""KEYS: fence, user, sessions. ARGV: milliseconds to keep, when the reading began and in which life
+of the server's, how long one may take, the user's text, and where the table is kept too a session's
+id and text. Nothing is written that was read before a change was over."""
 
 NOTE = (
     _KEEP

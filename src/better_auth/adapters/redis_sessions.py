@@ -129,7 +129,9 @@ class SessionsInRedis:
         """Also from the table, where there may be sessions of before: they count for nothing now,
         and what is revoked meanwhile must not be live when the table counts again."""
         taken = await self._take(limit, where)
-        await self._before.take(limit, where)
+        while await self._before.take(limit, where):
+            if taken or limit is None:  # else nobody would come again for the rest
+                break
         return taken
 
     async def _take(self, limit: int | None, where: Where) -> list[Session]:
@@ -226,7 +228,8 @@ class SessionsInTheTable:
         self, tables: Verbs, fenced: Fenced, clock: Clock, *, counts: bool = False
     ) -> None:
         """``fenced`` begins a change. ``counts``: this is where sessions are, and what is left in
-        Redis of a time when they were there goes with whatever its user revokes."""
+        Redis of a time when they were there goes with whatever its user revokes, or who revokes
+        everybody's."""
         self._counts = counts
         self._tables = tables
         self._fenced = fenced
@@ -255,6 +258,8 @@ class SessionsInTheTable:
             while found := await self._found(fence, limit, where):
                 if taken := await self._tables.take(Session, **{**where, "id": in_(found)}):
                     return taken
+            if self._counts and not where:
+                await fence.around_the_rest()
         return []
 
     async def _found(self, fence: Fence, limit: int | None, where: Where) -> list[str]:
@@ -262,7 +267,7 @@ class SessionsInTheTable:
         now: datetime = self._clock()
         found = await self._tables.find(Session, limit=limit, **where)
         owners = {session.user_id for session in found if session.expires_at > now}
-        if self._counts and not found and "user_id" in where:
+        if self._counts and "user_id" in where:
             owners.update(values_of(where["user_id"]) or ())
         await fence.around(owners)
         return [session.id for session in found]

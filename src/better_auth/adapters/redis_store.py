@@ -21,10 +21,13 @@ from better_auth.adapters.redis_client import FAILURES, Command, Copies, RedisCl
 BELIEVED = 60
 """Seconds for which a copy of what is in the tables is believed."""
 
+SESSIONS = "sessions"
+"""What the hash of a user's sessions is called that are no copies."""
+
 GONE = "gone"
 """Who changes a user in order to delete them: that fence stays, so that no session is made."""
 
-NOTHING = Copies(None, None, 0)
+NOTHING = Copies(None, None, b"")
 
 IN_ONE_SCAN = 500
 
@@ -39,7 +42,7 @@ class RedisStore:
         """``are_copies``: the sessions here are copies of the table's. They have another name, so
         that what was no copy is not taken for one, nor the other way round."""
         self.client = client
-        self._sessions = "copies" if are_copies else "sessions"
+        self._sessions = "copies" if are_copies else SESSIONS
         self.prefix = prefix
         self.channel = f"{prefix}changed"
         self.fence_milliseconds = 1000 * int(max(30, 10 * client.patience))
@@ -91,7 +94,7 @@ class RedisStore:
             return NOTHING
         owner, session_id = _place(located)
         keys = self._of_owner(owner, self._sessions, "user")
-        (found,) = await self.client.run(_eval(lua.READ_OF_OWNER, keys, session_id))
+        (found,) = await self.client.run(_eval(lua.READ_OF_OWNER, keys, session_id, self._sessions))
         return Copies(*found)
 
     async def located(self, keys: Sequence[str]) -> list[Place]:
@@ -107,9 +110,9 @@ class RedisStore:
         (found,) = await self.client.run(("ZRANGE", key, 0, -1))
         return [unquote(owner.decode()) for owner in found]
 
-    async def owners(self) -> AsyncIterator[list[str]]:
-        """Everybody who has sessions; one may come twice."""
-        begin, end = self.prefix + "{", "}:" + self._sessions
+    async def owners(self, name: str | None = None) -> AsyncIterator[list[str]]:
+        """Everybody who has sessions, or a hash of this ``name``; one may come twice."""
+        begin, end = self.prefix + "{", "}:" + (name or self._sessions)
         async for keys in self.client.scan(f"{begin}*{end}", IN_ONE_SCAN):
             yield [unquote(key.decode()[len(begin) : -len(end)]) for key in keys]
 
@@ -210,7 +213,7 @@ class RedisStore:
         """Before the tables change: drop the copies of these users, and let nobody copy anew until
         ``lift``. Raises ``DatabaseUnavailable``, and then nothing may be changed."""
         told = self.fence_milliseconds, self.channel
-        names = "fence", "user", "copies", *(["sessions"] if sessions_too else [])
+        names = "fence", "user", "copies", *([SESSIONS] if sessions_too else [])
         await self._told(
             owners,
             [
@@ -222,10 +225,11 @@ class RedisStore:
     async def lift(self, owners: Collection[str], *who: str) -> None:
         """After the tables have changed: what is read from now on may be copied."""
         told = self.fence_milliseconds, self.channel
+        names = "fence", "user", "copies"
         await self._told(
             owners,
             [
-                _eval(lua.LIFT, self._of_owner(one, "fence"), *told, _quoted(one), *who)
+                _eval(lua.LIFT, self._of_owner(one, *names), *told, _quoted(one), *who)
                 for one in owners
             ],
         )
@@ -238,7 +242,7 @@ class RedisStore:
             for owner in owners:
                 self.forget(owner)
 
-    async def fill(self, at: int, owner: str, user: bytes, *session: str | bytes) -> bool:
+    async def fill(self, at: bytes, owner: str, user: bytes, *session: str | bytes) -> bool:
         """Keep a copy of a user's row (and of a session: id and text) that was read after ``at``;
         whether that was allowed."""
         keys = self._of_owner(owner, "fence", "user", self._sessions)

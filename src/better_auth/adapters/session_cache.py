@@ -15,8 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Literal, TypeVar
+
+from pydantic import BaseModel
 
 from better_auth.models import Found, Record, Session
 
@@ -153,6 +157,8 @@ class SessionCache:
         if not self._holds(reading, names):
             return
         self._remove(token_key)
+        # What it went by before its token was changed, which may not have been told yet.
+        self._remove(self._key_of_session.get(session.id, ""))
         if self._takes(name, _OVERHEAD + _size(session) + _size(user), 1):
             self._entries[token_key] = found if self.shares else found.copied()
             self._key_of_session[session.id] = token_key
@@ -250,4 +256,19 @@ class SessionCache:
 
 def _size(record: Record) -> int:
     """Bytes of a record's values."""
-    return sum(map(sys.getsizeof, record.__dict__.values()))
+    return sum(map(_size_of, record.__dict__.values()))
+
+
+_HOLDS_NOTHING = frozenset({str, int, float, bool, datetime, type(None)})
+
+
+def _size_of(value: object) -> int:
+    """Bytes of a value with all that it holds."""
+    size = sys.getsizeof(value)
+    if value.__class__ in _HOLDS_NOTHING:
+        return size
+    if isinstance(value, BaseModel):
+        return size + _size_of(value.__dict__)
+    if isinstance(value, dict):
+        return size + sum(map(_size_of, chain(value, value.values())))
+    return size + sum(map(_size_of, value)) if isinstance(value, (list, tuple, set)) else size

@@ -20,8 +20,8 @@ from better_auth.adapters.failures import raise_translated, translated_errors
 from better_auth.adapters.hot_reads import HotReads, KnownRows
 from better_auth.adapters.kinds import make_backend
 from better_auth.adapters.layout import Layout
+from better_auth.adapters.listings import Listings
 from better_auth.adapters.migrations import apply_migration, is_up_to_date, plan_migration
-from better_auth.adapters.prepared import plain
 from better_auth.adapters.rows import TableOf, names_in, pair_reader
 from better_auth.adapters.schema import build_tables
 from better_auth.adapters.session_cache import SessionCache
@@ -74,7 +74,13 @@ class SqlDatabaseAdapter(DirectVerbs):
         url = sa.make_url(self.url)
         if url.get_backend_name() != "sqlite":
             return url.render_as_string(hide_password=True)
-        return url.database or "memory, until the process ends"
+        return "memory, until the process ends" if self.is_in_memory else str(url.database)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether nothing of it is left, or seen, outside this process."""
+        url = sa.make_url(self.url)
+        return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
     def bind(self, models: Sequence[type[Record]], layout: Layout = Layout()) -> None:
         self.metadata = sa.MetaData()
@@ -92,7 +98,7 @@ class SqlDatabaseAdapter(DirectVerbs):
             .join(users, users.c.id == sessions.c.user_id)
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
         )
-        self._known = KnownRows[Session](self._sessions.read, self._sessions.names.index("id"))
+        self._listed = Listings(self._sessions)
         self._pair = pair_reader(self._sessions, self._users)
         self.shares_sessions = self._sessions.is_immutable and self._users.is_immutable
         if self.shares_sessions:
@@ -195,6 +201,8 @@ class SqlDatabaseAdapter(DirectVerbs):
                 return statements
 
     async def pending_migration(self) -> list[str]:
+        if await self.is_up_to_date():
+            return []
         async with translated_errors(self._backend), self.reading() as connection:
             statements = await connection.run_sync(plan_migration, self.metadata)
             return statements + await self._feed_statements(connection)
@@ -245,16 +253,15 @@ class SqlDatabaseAdapter(DirectVerbs):
                 return [session for session in found if session.expires_at > now]
             except (DatabaseBusy, sqlite3.Error):
                 pass  # as above
-        if not self._sessions.is_immutable:
-            return await self.find(
-                Session, order_by=_NEWEST_FIRST, user_id=user_id, expires_at=gt(now)
-            )
-        if self._cache is None:
-            return await self._known_sessions(user_id=user_id, expires_at=gt(now))
-        listed = self._cache.listing(user_id)
-        if listed is None:
-            listed = await self._all_sessions(self._cache, user_id)
-        return [session for session in listed if session.expires_at > now]
+        if self._sessions.is_immutable and self._cache is not None:
+            listed = self._cache.listing(user_id)
+            if listed is None:
+                listed = await self._all_sessions(self._cache, user_id)
+            return [session for session in listed if session.expires_at > now]
+        if self._sessions.is_immutable and self._direct is not None:
+            async with translated_errors(self._backend):
+                return await self._listed.live(self._direct, user_id, now)
+        return await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id, expires_at=gt(now))
 
     async def _all_sessions(self, cache: SessionCache, user_id: str) -> list[Session]:
         """A user's sessions, expired ones too: which those are is for the clock to say."""
@@ -262,15 +269,6 @@ class SqlDatabaseAdapter(DirectVerbs):
             found = await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id)
             cache.store_listing(reading, user_id, found)
         return found
-
-    async def _known_sessions(self, **where: Any) -> list[Session]:
-        """Sessions as they are now, those that were read before the same records as then."""
-        conditions = plain(where)
-        if self._direct is None or conditions is None:
-            return await self.find(Session, order_by=_NEWEST_FIRST, **where)
-        async with translated_errors(self._backend):
-            rows = await self._rows(self._direct, self._sessions, conditions, _NEWEST_FIRST)
-        return [self._known.record(row) for row in rows]
 
     async def find_one(self, model: type[R], **where: Any) -> R | None:
         table = self.tables[model.table_name]

@@ -38,7 +38,9 @@ def counting(table: sa.Table, clauses: Sequence[Any]) -> sa.Select[Any]:
 def taking(table: sa.Table, clauses: Sequence[Any], limit: Number | None) -> Any:
     """A deletion that returns the rows."""
     if limit is not None:
-        clauses = [table.c.id.in_(sa.select(table.c.id).where(*clauses).limit(limit))]
+        # Locked, so that where another takes the same rows it is the next ones, not none.
+        chosen = sa.select(table.c.id).where(*clauses).limit(limit).with_for_update()
+        clauses = [table.c.id.in_(chosen)]
     return table.delete().where(*clauses).returning(*table.columns)
 
 

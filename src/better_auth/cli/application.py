@@ -106,11 +106,12 @@ def standalone() -> BetterAuth[Any]:
         PasswordManagementPlugin(),
         UserManagementPlugin(),
         AccountManagementPlugin(),
-        TwoFactorPlugin(),
         AdminPlugin(),
         OrganizationPlugin(),
         AuditPlugin(),
     ]
+    if not given.share_database_with_typescript:  # whose second factors are sealed otherwise
+        plugins.append(TwoFactorPlugin())
     if given.mail.url is not None:
         plugins.append(EmailVerificationPlugin())
     if "opentelemetry.sdk" in sys.modules:  # as `opentelemetry-instrument` has it
@@ -128,9 +129,7 @@ def standalone() -> BetterAuth[Any]:
 async def opened() -> AsyncIterator[BetterAuth[Any]]:
     """The application settled on, its database open and up to date, nothing else started."""
     auth = load()
-    if auth.config.migrate_at_start:
-        await auth.database.migrate()
-    await auth.database.connect()
+    await auth.open_database()
     try:
         yield auth
     finally:

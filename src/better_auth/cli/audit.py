@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from better_auth.cli.application import opened, settle
-from better_auth.cli.options import Application, AsJson, Database, user_named, whole
+from better_auth.cli.options import Application, AsJson, Database, as_it_is, user_named, whole
 from better_auth.plugins import AuditPlugin
 from better_auth.plugins.audit import AuditEvent
 
@@ -52,6 +52,6 @@ def list_events(
     table = Table(*map(whole, ("when", "what", "detail", "user", "by", "address")))
     for event in found:
         when = f"{event.created_at:%Y-%m-%d %H:%M:%S}"
-        who = (event.user_id or "", event.actor_id or "", event.ip_address or "")
-        table.add_row(when, event.type, event.detail or "", *who)
+        who = (event.user_id, event.actor_id, event.ip_address)
+        table.add_row(*as_it_is(when, event.type, event.detail, *who))
     Console().print(table)

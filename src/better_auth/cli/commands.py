@@ -76,8 +76,9 @@ def migrate(
     """Bring the database's tables up to date."""
     settle(application, database=database)
 
+    auth = load()
+
     async def work() -> list[str]:
-        auth = load()
         try:
             database = auth.database
             return await (database.pending_migration() if sql else database.migrate())
@@ -88,7 +89,8 @@ def migrate(
     if sql:
         typer.echo("".join(f"{statement};\n" for statement in statements), nl=False)
     else:
-        typer.echo(f"{len(statements)} statements run" if statements else "Nothing to do")
+        done = f"{len(statements)} statements run" if statements else "Nothing to do"
+        typer.echo(f"{done} in {auth.database}")  # which may be another than was meant
 
 
 @app.command()

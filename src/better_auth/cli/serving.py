@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from better_auth.auth import BetterAuth
 from better_auth.cli.application import load
+from better_auth.errors import ConfigurationError
 
 GRACE = 10
 """Seconds a request may take to finish once the server is told to stop."""
@@ -21,8 +22,9 @@ GRACE = 10
 def run(host: str, port: int, workers: int, access_log: bool, log_format: str) -> None:
     """Serve until told to stop. Exits, saying so, where the address is taken."""
     auth = load()
-    if auth.config.migrate_at_start:
-        asyncio.run(_migrate(auth))
+    if workers > 1 and getattr(getattr(auth.database, "sql", auth.database), "is_in_memory", False):
+        raise ConfigurationError("--workers: a database in memory is that of one process")
+    asyncio.run(_try(auth))
     # What is loaded by now stays: collecting garbage need not look at it again, which would stop
     # every request for tens of milliseconds.
     gc.collect()
@@ -64,17 +66,20 @@ def log_config(auth: BetterAuth[Any], access_log: bool, log_format: str) -> dict
             }
         }
         config["handlers"]["access"]["filters"] = ["no_secrets"]
+    config["root"] = {"handlers": ["default"]}
     if log_format == "json":
-        config["root"] = {"handlers": ["default"]}
         for formatter in config["formatters"]:
             config["formatters"][formatter] = {"()": "better_auth.logs.JsonFormatter"}
     return config
 
 
-async def _migrate(auth: BetterAuth[Any]) -> None:
-    """Once, before workers start; connections do not survive into them."""
-    await auth.database.migrate()
-    await auth.database.close()
+async def _try(auth: BetterAuth[Any]) -> None:
+    """Migrate once, before workers start, and find out before anything is promised whether there
+    is a database at all; connections do not survive into workers."""
+    try:
+        await auth.open_database()
+    finally:
+        await auth.database.close()
 
 
 def welcome(auth: BetterAuth[Any], host: str, port: int) -> str:

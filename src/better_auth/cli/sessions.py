@@ -8,7 +8,7 @@ import typer
 
 from better_auth.adapters import gt
 from better_auth.cli.application import opened, settle
-from better_auth.cli.options import Application, AsJson, Database, user_named, whole
+from better_auth.cli.options import Application, AsJson, Database, as_it_is, user_named, whole
 from better_auth.errors import ConfigurationError
 from better_auth.models import Session
 
@@ -43,7 +43,7 @@ def list_sessions(
     table = Table(*map(whole, ("id", "created", "expires", "address", "user agent")))
     for s in found:
         times = (f"{moment:%Y-%m-%d %H:%M}" for moment in (s.created_at, s.expires_at))
-        table.add_row(s.id, *times, s.ip_address or "", s.user_agent or "")
+        table.add_row(*as_it_is(s.id, *times, s.ip_address, s.user_agent))
     Console().print(table)
 
 
@@ -73,7 +73,7 @@ def revoke(
 
 @app.command()
 def purge(application: Application = None, database: Database = None) -> None:
-    """Delete expired sessions and verifications, in batches."""
+    """Delete what has expired in batches: sessions, verifications, audit events."""
     from rich.console import Console  # slow to import, and `serve` needs none of it
     from rich.progress import Progress
 

@@ -10,7 +10,7 @@ import typer
 
 from better_auth.adapters import contains
 from better_auth.cli.application import opened, settle
-from better_auth.cli.options import Application, AsJson, Database, user_named, whole
+from better_auth.cli.options import Application, AsJson, Database, as_it_is, user_named, whole
 from better_auth.errors import AuthError, ConfigurationError
 from better_auth.models import User
 from better_auth.plugins import AdminPlugin, AnonymousPlugin
@@ -128,6 +128,7 @@ def list_users(
     table = Table(*map(whole, ("id", "e-mail", "verified", "name", "created")))
     for user in found:
         verified = "yes" if user.email_verified else "no"
-        table.add_row(user.id, user.email, verified, user.name, f"{user.created_at:%Y-%m-%d %H:%M}")
+        created = f"{user.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(*as_it_is(user.id, user.email, verified, user.name, created))
     Console().print(table)
     typer.echo(f"{len(found)} of {total}")

@@ -6,7 +6,10 @@ refused with its name, before anything is served.
 """
 
 import os
+import re
+from collections.abc import Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -24,10 +27,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from better_auth.config.sections import (
     CorsConfig,
-    Duration,
     MailConfig,
     OriginList,
     PasswordConfig,
+    PositiveDuration,
     RateLimitConfig,
     SameSite,
     Section,
@@ -79,7 +82,7 @@ class AuthConfig(Section):
     database_url: str | None = Field(default=None, repr=False)
     database_pool_size: int = Field(default=10, ge=1)
     """Connections for reading, and as many for writing; SQLite has its own numbers."""
-    database_patience: Duration = timedelta(seconds=3)
+    database_patience: PositiveDuration = timedelta(seconds=3)
     """How long a connection or statement may take before the database counts as unavailable."""
     database_names: Names = Field(default_factory=Names)
     """What tables and columns are called, where not as the library calls them."""
@@ -87,6 +90,8 @@ class AuthConfig(Section):
     """The database is also a better-auth server's in TypeScript: docs/databases.md."""
     migrate_at_start: bool = True
     """Bring the tables up to date when the application starts; off: refuse to start behind."""
+    audit_retention: PositiveDuration = timedelta(days=365)
+    """How long ``AuditPlugin`` keeps an event."""
     trusted_origins: OriginList = []
     """Origins besides ``base_url``'s whose pages may call; ``*`` stands for one host label."""
     trusted_proxies: StringList = []
@@ -128,7 +133,8 @@ class AuthConfig(Section):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        is_plain = re.fullmatch(r"[^\s@?#]+", value) and (parts.port is None or parts.port > 0)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 
@@ -188,6 +194,11 @@ class AuthConfig(Section):
                     "share_database_with_typescript needs session.token_storage plain"
                 )
             session.token_storage = "plain"
+            if session.store.url is not None and not session.store.keep_table:
+                raise ConfigurationError(
+                    "share_database_with_typescript needs session.store.keep_table: the other "
+                    "server's sessions are in the table"
+                )
         if session.cookie_same_site is SameSite.NONE and not session.cookie_secure:
             raise ConfigurationError(
                 "session.cookie_same_site None needs session.cookie_secure: browsers drop it else"
@@ -207,15 +218,16 @@ class AuthConfig(Section):
         """The configuration in ``BETTER_AUTH_*`` variables, nested with ``__``.
 
         ``BETTER_AUTH_SESSION__EXPIRES_IN=3600`` sets ``session.expires_in`` in seconds; lists are
-        separated by commas. ``settings`` are defaults for what the environment leaves unsaid.
+        separated by commas; an empty variable is None. ``settings`` are defaults for what the
+        environment leaves unsaid.
         Raises ``ConfigurationError`` naming the setting that is unknown or wrong.
         """
+        known = list(_variables())
         for variable in os.environ:
             name = variable.upper()
-            if name.startswith(ENVIRONMENT_PREFIX) and not _is_setting(
-                name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-            ):
-                raise ConfigurationError(f"{variable} is not a setting of better_auth")
+            if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+                hint = "".join(f"; {close} is" for close in get_close_matches(name, known, 1, 0.8))
+                raise ConfigurationError(f"{variable} is not a setting of better_auth{hint}")
         try:
             return EnvironmentConfig(**settings)
         except ValidationError as error:
@@ -226,7 +238,10 @@ class EnvironmentConfig(AuthConfig, BaseSettings):
     """``AuthConfig`` as :meth:`AuthConfig.from_env` reads it."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", enable_decoding=False
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        env_parse_none_str="",
+        enable_decoding=False,
     )
 
     @classmethod
@@ -251,16 +266,16 @@ def mount_path(text: str) -> str:
     return "" if path == "/" else path
 
 
-def _is_setting(path: list[str], section: type[BaseModel] = AuthConfig) -> bool:
-    """Whether ``path`` names a field, section by section."""
-    name, *rest = path
-    field = section.model_fields.get(name)
-    if field is None:
-        return False
-    kind = field.annotation
-    if not rest:
-        return True
-    return isinstance(kind, type) and issubclass(kind, BaseModel) and _is_setting(rest, kind)
+def _variables(
+    section: type[BaseModel] = AuthConfig, prefix: str = ENVIRONMENT_PREFIX
+) -> Iterator[str]:
+    """Every variable, section by section."""
+    for name, field in section.model_fields.items():
+        variable, kind = prefix + name.upper(), field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _variables(kind, f"{variable}__")
+        else:
+            yield variable
 
 
 def explain(error: ValidationError) -> str:

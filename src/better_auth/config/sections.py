@@ -1,6 +1,7 @@
 """The parts of the configuration: sessions, limits, passwords, mail, cross-origin access."""
 
 import json
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
@@ -12,11 +13,28 @@ from better_auth.clock import parse_seconds
 WireName: TypeAlias = Literal["native", "javascript"]
 """The looks there are; see ``better_auth.http.wire``."""
 
-Duration = Annotated[timedelta, BeforeValidator(parse_seconds)]
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be more than zero")
+    return value
+
+
+def _within_a_century(value: timedelta) -> timedelta:
+    if value > timedelta(days=36_525):
+        raise ValueError("must be 100 years or less")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_seconds), AfterValidator(_within_a_century)]
+"""A time that ends before the calendar does, whenever it begins."""
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
 def split_list(value: object) -> object:
     """A comma-separated (or JSON) list, as an environment variable holds one."""
+    if value is None:
+        return []
     if isinstance(value, str):
         if value.lstrip().startswith("["):
             return json.loads(value)
@@ -27,10 +45,12 @@ def split_list(value: object) -> object:
 StringList = Annotated[list[str], BeforeValidator(split_list)]
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._*-]+|\[[0-9a-f:.]+\])(:\d+)?/*", re.I)
+
+
 def _origins(values: list[str]) -> list[str]:
     for value in values:
-        scheme, separator, host = value.partition("://")
-        if not separator or not scheme or not host or "/" in host.rstrip("/"):
+        if not _ORIGIN.fullmatch(value):
             raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
     return [value.rstrip("/") for value in values]
 
@@ -54,7 +74,12 @@ class SameSite(StrEnum):
 class Section(BaseModel):
     """A part of the configuration: unknown names are refused, assignments validated."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # which may be a secret, or hold one
+    )
 
 
 class CacheConfig(Section):
@@ -95,17 +120,17 @@ class StoreConfig(Section):
 class SessionConfig(Section):
     """How long sessions live, and how their token travels and is kept."""
 
-    expires_in: Duration = timedelta(days=7)
+    expires_in: PositiveDuration = timedelta(days=7)
     """Lifetime of a session, counted anew at each refresh."""
     update_age: Duration = timedelta(days=1)
     """A session is refreshed when this long has passed since the last time; 0: at each use."""
     disable_refresh: bool = False
     """Never extend a session."""
-    max_lifetime: Duration | None = None
+    max_lifetime: PositiveDuration | None = None
     """Absolute lifetime that no refresh exceeds (OWASP ASVS 5.0, 7.3.2); None: none."""
     fresh_age: Duration = timedelta(days=1)
     """How long after credentials were proven a session counts as fresh; 0: always."""
-    short_expires_in: Duration = timedelta(days=1)
+    short_expires_in: PositiveDuration = timedelta(days=1)
     """Lifetime of a session begun with ``rememberMe: false``; it is never extended."""
     max_sessions_per_user: int | None = Field(default=None, ge=1)
     """How many live sessions a user may have; None: any number (OWASP ASVS 5.0, 7.1.2)."""
@@ -115,7 +140,7 @@ class SessionConfig(Section):
     """``plain`` keeps usable tokens in the database, to share it with other servers."""
     list_tokens: Literal["tokens", "handles"] = "tokens"
     """``handles``: a listing shows, for the other sessions, what revokes them and opens nothing."""
-    purge_interval: Duration | None = timedelta(hours=1)
+    purge_interval: PositiveDuration | None = timedelta(hours=1)
     """How often the server deletes expired rows; None: never."""
 
     store: StoreConfig = Field(default_factory=StoreConfig)
@@ -135,13 +160,6 @@ class SessionConfig(Section):
     cookie_same_site: SameSite = SameSite.LAX
     cookie_path: str = "/"
     cookie_domain: str | None = None
-
-    @field_validator("expires_in", "short_expires_in", "max_lifetime", "purge_interval")
-    @classmethod
-    def _positive(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value <= timedelta(0):
-            raise ValueError("must be more than zero")
-        return value
 
     @field_validator("update_age", "fresh_age")
     @classmethod
@@ -164,6 +182,13 @@ class SessionConfig(Section):
     def _is_attribute(cls, value: str | None) -> str | None:
         if value is not None and not all(32 < ord(c) < 127 and c not in ";," for c in value):
             raise ValueError("must be a cookie attribute value (RFC 6265 section 4.1.1)")
+        return value
+
+    @field_validator("cookie_path")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        if not value.startswith("/"):  # browsers take the path of the request for it
+            raise ValueError("must begin with /")
         return value
 
 

@@ -25,11 +25,16 @@ try:
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
     from starlette.routing import Match, Mount
-    from starlette.websockets import WebSocket
+    from starlette.websockets import WebSocket, WebSocketState
 except ImportError:
     raise MissingExtra("better_auth.handlers.starlette", "starlette") from None
 
 _VISIT = "better_auth"
+
+_ENDED = "The session has ended"
+
+_PATIENCE = 5.0
+"""Seconds that telling a client so may take."""
 
 
 class _Visit:
@@ -80,13 +85,16 @@ def mount_auth(
     as everywhere, and sees to it that a refreshed session's cookie reaches the client whatever
     kind of response a route returns.
     """
-    app.router.routes.append(_AuthMount(auth.config.base_path or "/", auth, name="better_auth"))
+    mounts = [_AuthMount(auth.config.base_path or "/", auth, name="better_auth")]
     path = javascript_path or auth.config.javascript_path
     if path is not None:
         beside = auth.app(wire="javascript", base_path=path)
-        app.router.routes.append(_AuthMount(path, beside, name="better_auth javascript"))
+        mounts.append(_AuthMount(path, beside, name="better_auth javascript"))
+    # Of two mounts the first that fits is asked: that must be the one below the other.
+    mounts.sort(key=lambda mount: len(mount.path), reverse=True)
+    app.router.routes.extend(mounts)
     app.add_middleware(SessionMiddleware, auth=auth)
-    app.add_exception_handler(AuthError, answer_error)
+    app.add_exception_handler(AuthError, answer_error)  # type: ignore[arg-type]
     lifespan = app.router.lifespan_context
 
     @asynccontextmanager
@@ -172,23 +180,44 @@ async def closing_on_revocation(socket: WebSocket, session: Principal) -> AsyncI
                 await socket.send_text(text)
     """
 
+    receive, waiting = socket.receive, asyncio.Future[Message]()
+    has_ended = False
+
+    async def receive_until_ended() -> Message:
+        nonlocal waiting
+        if not has_ended:
+            waiting = asyncio.ensure_future(receive())
+            try:
+                return await waiting
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not has_ended or (task is not None and task.cancelling()):
+                    raise
+        return {"type": "websocket.disconnect", "code": 1008, "reason": _ENDED}
+
     async def close() -> None:
+        nonlocal has_ended
         await session.revoked
-        await socket.close(1008, "The session has ended")
+        has_ended = True
+        waiting.cancel()  # granian closes nothing that somebody waits to receive from
+        await socket.close(1008, _ENDED)
 
     watching = asyncio.create_task(close())
+    socket.receive = receive_until_ended  # type: ignore[method-assign]
     try:
         yield
     finally:
+        if has_ended:
+            await asyncio.wait({watching}, timeout=_PATIENCE)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def answer_error(connection: HTTPConnection, error: Exception) -> Response:
-    """An ``AuthError`` as the response the endpoints give it.
+async def answer_error(connection: HTTPConnection, error: Exception) -> Response | None:
+    """An ``AuthError`` as the response the endpoints give it, for Starlette to send.
 
-    A WebSocket is refused with that same response where the server can (it is not accepted yet),
-    and closed with 1008 where it cannot.
+    A WebSocket is refused with that same response where the server can and it is not accepted yet;
+    else it is closed with 1008, and there is nothing left to send.
     """
     assert isinstance(error, AuthError)
     answer = error_response(error)
@@ -196,10 +225,10 @@ async def answer_error(connection: HTTPConnection, error: Exception) -> Response
     for name, value in answer.headers:
         response.headers[name.decode()] = value.decode()
     if isinstance(connection, WebSocket):
-        if "websocket.http.response" in connection.scope.get("extensions", {}):
-            await connection.send_denial_response(response)
-        else:
+        is_open = connection.application_state is not WebSocketState.CONNECTING
+        if is_open or "websocket.http.response" not in connection.scope.get("extensions", {}):
             await connection.close(1008, error.code)
+            return None
     return response
 
 

@@ -1,5 +1,6 @@
 """Who is at the other end: the connection's address, or what a trusted proxy says."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -49,12 +50,18 @@ class ClientAddress:
         )
 
 
+_WITH_PORT = re.compile(r"([\d.]+):\d+|\[(.+)\]:\d+")
+"""As some proxies (Azure's Application Gateway) write an address in ``X-Forwarded-For``."""
+
+
 @lru_cache(maxsize=1024)
 def _canonical(text: str | None) -> str | None:
     if not text:
         return None
+    with_port = _WITH_PORT.fullmatch(text)
+    host = text if with_port is None else with_port[1] or with_port[2]
     try:
-        address = ip_address(text.strip("[]").partition("%")[0])
+        address = ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

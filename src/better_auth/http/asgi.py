@@ -44,7 +44,7 @@ class AsgiHandler:
         max_body_size: int,
         beside: "AsgiHandler | None" = None,
     ) -> None:
-        """``beside`` answers what is below its own base path and not below this one."""
+        """``beside`` answers what is below its own base path."""
         self._app = app
         self._beside = beside
         self._observers = app.observers
@@ -100,23 +100,25 @@ class AsgiHandler:
         """The path below the base path, whether the server, a router or nobody stripped it.
 
         A framework that mounts an application leaves the mount in ``path`` and names it in
-        ``root_path``. None for what is not below the base path.
+        ``root_path``. None for what is not below the base path, or is rather below the other's.
         """
         path: str = scope["path"]
-        if path.startswith(self._base):
-            relative = path[len(self._base) :]
-            if relative.startswith("/"):
-                return relative
-        if self._beside is not None and self._beside.serves(path):
-            return None  # /api/auth ends like /auth, which a root path may be
+        beside = self._beside
+        # The longer path is meant; and /api/auth ends like /auth, which a root path may be.
+        if (
+            beside is not None
+            and beside.serves(path)
+            and (len(beside._base) > len(self._base) or not self.serves(path))
+        ):
+            return None
         root: str = scope.get("root_path", "")
         if root and path.startswith(root):
-            path = path[len(root) :]
-            if path.startswith(self._base + "/"):
-                return path[len(self._base) :]
+            inner = path[len(root) :]
+            if inner.startswith(self._base + "/"):
+                return inner[len(self._base) :]
             if root.endswith(self._base):
-                return path
-        return None
+                return inner
+        return path[len(self._base) :] if self.serves(path) else None
 
     def serves(self, path: str) -> bool:
         """Whether ``path`` is below the base path."""

@@ -156,6 +156,17 @@ class Call:
             raise Unauthorized
         return principal
 
+    async def require_own(self) -> Principal:
+        """The live session and its user, who is nobody else: no admin who impersonates them.
+
+        For what only they may do, whatever else they prove. Raises ``Unauthorized`` and
+        ``Forbidden`` (``NOT_WHILE_IMPERSONATING``).
+        """
+        principal = await self.require()
+        if impersonator(principal.session) is not None:
+            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
+        return principal
+
     async def require_fresh(self) -> Principal:
         """The live session and its user, whose credentials were proven within ``fresh_age``.
 
@@ -163,9 +174,7 @@ class Call:
         ``Unauthorized``, and ``Forbidden``: ``SESSION_NOT_FRESH`` (prove a password again by
         ``/verify-password``, or sign in again) and ``NOT_WHILE_IMPERSONATING``.
         """
-        principal = await self.require()
-        if impersonator(principal.session) is not None:
-            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
+        principal = await self.require_own()
         if not self.context.sessions.is_fresh(principal.session):
             raise Forbidden("The session is not fresh: sign in again", "SESSION_NOT_FRESH")
         return principal

@@ -44,7 +44,9 @@ class TrustedOrigins:
             return origin == self._own
         host = (request.header(b"host") or "").lower()
         scheme, _, authority = origin.partition("://")
-        return bool(host) and _with_port(scheme, authority) == _with_port(scheme, host)
+        if not host or scheme not in _DEFAULT_PORTS:
+            return False
+        return _with_port(scheme, authority) == _with_port(scheme, host)
 
     def is_configured(self, origin: str) -> bool:
         """Whether ``origin`` is one of ``trusted_origins``."""
@@ -62,7 +64,7 @@ class TrustedOrigins:
         host = (request.header(b"host") or "").lower()
         for scheme in (request.scheme, "https"):
             origin = origin_of(f"{scheme}://{host}")
-            if origin is None:
+            if origin is None or scheme not in _DEFAULT_PORTS:
                 continue
             if self.is_configured(origin):
                 return origin
@@ -97,16 +99,19 @@ def origins_pattern(patterns: list[str]) -> str:
 
 
 def origin_of(url: str) -> str | None:
-    """The origin of an absolute http(s) URL, lower case, default port left out (RFC 6454)."""
+    """The origin of an absolute URL, lower case, default port left out (RFC 6454).
+
+    Apps and browser extensions have schemes of their own, ``capacitor://localhost``.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+    if not parts.scheme or not parts.hostname or "@" in parts.netloc:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    if port is None or port == _DEFAULT_PORTS[parts.scheme]:
+    if port is None or port == _DEFAULT_PORTS.get(parts.scheme):
         return f"{parts.scheme}://{host}"
     return f"{parts.scheme}://{host}:{port}"
 
@@ -133,7 +138,7 @@ def _is_loopback(host: str) -> bool:
 
 def _with_port(scheme: str, authority: str) -> str:
     has_port = re.search(r":\d+$", authority)
-    return authority if has_port else f"{authority}:{_DEFAULT_PORTS.get(scheme, 0)}"
+    return authority if has_port else f"{authority}:{_DEFAULT_PORTS[scheme]}"
 
 
 def pattern_of(pattern: str) -> re.Pattern[str]:

@@ -4,7 +4,7 @@ import logging
 from typing import Protocol
 
 from better_auth.config import AuthConfig
-from better_auth.errors import AuthError, MissingExtra
+from better_auth.errors import AuthError, ConfigurationError, MissingExtra
 from better_auth.http.app import error_response, unforeseen
 from better_auth.http.asgi import AsgiApp, Receive, Scope, Send, send_response
 from better_auth.http.origins import origins_pattern
@@ -60,7 +60,8 @@ class Served:
         try:
             await self._owner.start()
         except Exception as error:
-            logger.exception("starting failed")
+            is_foreseen = isinstance(error, (AuthError, ConfigurationError))
+            logger.error("starting failed: %s", error, exc_info=not is_foreseen)
             known = error if isinstance(error, AuthError) else unforeseen()
             await send_response(error_response(known), send)
         return self._owner.is_ready

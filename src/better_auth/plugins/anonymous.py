@@ -21,7 +21,7 @@ from better_auth.events import (
 )
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import post
-from better_auth.models import Fields, Principal, User
+from better_auth.models import Fields, Principal, User, impersonator
 from better_auth.plugins.base import Plugin
 from better_auth.users import normalize_email
 
@@ -153,6 +153,8 @@ class AnonymousPlugin(Plugin):
         before = await self.context.sessions.resolve(credential.token) if credential else None
         if before is None or not is_anonymous(before.user) or is_anonymous(principal.user):
             return
+        if impersonator(before.session) is not None:
+            return  # an admin looked in, and goes on as somebody else
         try:
             await self.context.events.emit(AnonymousUserLinking(before.user, principal.user))
             if not self.keep_linked_users:

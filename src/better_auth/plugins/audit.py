@@ -114,7 +114,8 @@ class Page(Input):
 
 
 class AuditPlugin(Plugin):
-    """A trail of security events in the table ``audit_event``, each kept for ``retention``.
+    """A trail of security events in the table ``audit_event``, each kept for ``retention``
+    (``AuthConfig.audit_retention`` if left out).
 
     Whoever calls over HTTP is named as actor, with address and user agent; in process only what
     the event itself knows is written.
@@ -123,11 +124,16 @@ class AuditPlugin(Plugin):
     name = "Audit"
     records = [AuditEvent]
 
-    def __init__(self, *, retention: timedelta = timedelta(days=365)) -> None:
+    def __init__(self, *, retention: timedelta | None = None) -> None:
         """Raises ``ConfigurationError`` for a retention that keeps nothing."""
-        if retention <= timedelta(0):
+        if retention is not None and retention <= timedelta(0):
             raise ConfigurationError("AuditPlugin: retention must be longer than nothing")
-        self.retention = retention
+        self._retention = retention
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an event is kept."""
+        return self._retention or self.context.config.audit_retention
 
     # Reading
 

@@ -176,7 +176,7 @@ class PasswordManagementPlugin(Plugin):
 
         Ends the user's other sessions, unless asked not to; this one gets a new token.
         """
-        caller = await call.require()
+        caller = await call.require_own()
         await self.context.users.check_new_password(body.new_password)
         account = await self._proven(call, caller.user, body.current_password)
         password_hash = await self.context.passwords.hash(body.new_password)
@@ -213,7 +213,7 @@ class PasswordManagementPlugin(Plugin):
     async def verify_password(self, call: Call, body: VerifyPassword) -> Renewed:
         """Prove the password again: the session is fresh from now on, under a new token
         (OWASP ASVS 5.0, 7.2.4)."""
-        caller = await call.require()
+        caller = await call.require_own()
         await self._proven(call, caller.user, body.password)
         session = await call.renew_session(caller, authenticated=True)
         return Renewed(token=session.token)

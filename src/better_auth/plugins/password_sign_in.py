@@ -62,10 +62,11 @@ async def sign_in_with_password(
 async def proven_again(call: Call, password: str | None) -> Principal:
     """The caller, whose ``password`` this is; or who has none, and a fresh session.
 
-    Raises ``Unauthorized``, ``BadRequest`` and, for a session that is not fresh, ``Forbidden``.
+    Raises ``Unauthorized``, ``BadRequest`` and, for a session that is not fresh or an
+    impersonator's, ``Forbidden``.
     """
     users = call.context.users
-    caller = await call.require()
+    caller = await call.require_own()
     if password is None:
         account = await users.credential(caller.user.id)
         if account is not None and account.password_hash is not None:

@@ -140,7 +140,7 @@ class TelemetryPlugin(Plugin):
         route = endpoint.route
         attributes: dict[str, str | int] = {
             "http.request.method": request.method,
-            "http.route": self.context.config.base_path + route.path,
+            "http.route": (request.base_path or "") + route.path,
         }
         span = self._tracer.start_span(
             f"better_auth {route.method} {route.path}", attributes=attributes

@@ -157,7 +157,7 @@ class UserManagementPlugin(Plugin):
         Asks for the password, the token of the mail, or a fresh session. Where a deletion is to
         be confirmed and no token is given, mails a link.
         """
-        caller = await call.require()
+        caller = await call.require_own()
         self.context.origins.check_redirect(body.callback_url, call.request, "callbackURL")
         if body.password is not None:
             await self._check_password(call, caller.user, body.password)
@@ -174,7 +174,7 @@ class UserManagementPlugin(Plugin):
     @get("/delete-user/callback", access="session", errors=(403, 404), acts=True)
     async def delete_user_callback(self, call: Call, query: DeletionLink) -> Redirect | Deleted:
         """Follow the link in the mail, in a browser that is signed in: the user is deleted."""
-        caller = await call.require()
+        caller = await call.require_own()
         self.context.origins.check_redirect(query.callback_url, call.request, "callbackURL")
         await self._redeem(caller.user, query.token)
         deleted = await self._delete(call, caller.user)

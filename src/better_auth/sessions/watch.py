@@ -5,8 +5,11 @@ What this process ends is told at once. What others end is found by looking, onc
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
 
 from better_auth.adapters.base import DatabaseAdapter, gt, in_
 from better_auth.clock import Clock
@@ -82,7 +85,14 @@ class SessionWatch:
                 ids = watched[start : start + _IN_ONE_QUERY]
                 # What cannot be known now has not ended for that.
                 with suppress(DatabaseUnavailable):
-                    live = await self._database.find(
-                        Session, id=in_(ids), expires_at=gt(self._clock())
-                    )
-                    self._tell(set(ids) - {session.id for session in live})
+                    self._tell(set(ids) - await self._live(ids))
+
+    async def _live(self, ids: Sequence[str]) -> set[str]:
+        where: dict[str, Any] = {"expires_at": gt(self._clock())}
+        try:
+            found = await self._database.find(Session, id=in_(ids), **where)
+            return {session.id for session in found}
+        except ValidationError:
+            # One that cannot be read, as a later release's may be, is no reason not to tell of the
+            # others: counting reads none.
+            return {one for one in ids if await self._database.count(Session, id=one, **where)}

@@ -11,6 +11,7 @@ from typing import Any
 
 from better_auth.adapters.base import gt, in_
 from better_auth.endings import Change
+from better_auth.errors import Unauthorized
 from better_auth.events import ImpersonationEnded, ImpersonationStarted
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import Endpoint
@@ -29,7 +30,10 @@ class Impersonations:
         self._lifetime = lifetime
 
     async def begin(self, call: Call, admin: Principal, user: User) -> Session:
-        """A session of ``user`` with ``admin`` behind it, and its cookie in the answer."""
+        """A session of ``user`` with ``admin`` behind it, and its cookie in the answer.
+
+        Raises ``Unauthorized`` where the admin's own session ended meanwhile.
+        """
         session = await self._context.sessions.create(
             user,
             call.client,
@@ -40,6 +44,9 @@ class Impersonations:
                 "authenticated_at": _NEVER_PROVEN,
             },
         )
+        if await self._begun_with(session) is None:  # what it was ended by, this came too late for
+            await self._context.sessions.revoke(session)
+            raise Unauthorized
         credential = call.wire.credential(call.request)
         if credential is not None and credential.source == "cookie":
             call.set_plugin_cookie(COOKIE, admin.session.token, self._lifetime)
@@ -87,9 +94,7 @@ class Impersonations:
         return replace(endpoint, function=sign_out)
 
     async def _without_token(self, impersonated: Session) -> Principal | None:
-        own = await self._context.database.find_one(
-            Session, id=_origin(impersonated), expires_at=gt(self._context.clock())
-        )
+        own = await self._begun_with(impersonated)
         if own is None:
             return None
         user = await self._context.users.find(own.user_id)
@@ -97,6 +102,12 @@ class Impersonations:
             return None
         handle = self._context.sessions.tokens.handle(own.id)
         return self._context.sessions.principal(own.revised(token=handle), user)
+
+    async def _begun_with(self, impersonated: Session) -> Session | None:
+        """The admin's own session, if it is live."""
+        return await self._context.database.find_one(
+            Session, id=_origin(impersonated), expires_at=gt(self._context.clock())
+        )
 
     def hand_back(self, call: Call, own: Principal) -> None:
         """Set the browser's session cookie to the admin's own session, or clear it."""

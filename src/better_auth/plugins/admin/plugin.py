@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from better_auth.adapters.base import contains, ends_with, eq, in_, ne, starts_with
+from better_auth.adapters.base import contains, ends_with, eq, in_, le, ne, starts_with
 from better_auth.endings import Change
-from better_auth.errors import BadRequest, Forbidden, NotFound
+from better_auth.errors import BadRequest, Forbidden, NotFound, UnprocessableEntity
 from better_auth.events import SecurityChanged, SessionCreating, SessionsRevoked, on
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import Endpoint, get, post
@@ -281,12 +281,17 @@ class AdminPlugin(Plugin):
 
     async def _admit(self, user: User) -> None:
         """Raises ``Forbidden`` for a banned user; a ban that has expired is lifted."""
-        if is_banned(user, self.context.clock()):
+        now = self.context.clock()
+        if getattr(user, "banned", False) and not is_banned(user, now):
+            is_over: dict[str, Any] = {"banned": True, "ban_expires": le(now)}
+            try:
+                await self.context.users.update(user, _NO_BAN, still=is_over)
+            except UnprocessableEntity:  # lifted meanwhile, or banned anew
+                user = await self.context.users.find(user.id) or user
+        if is_banned(user, now):
             reason = getattr(user, "ban_reason", None)
             message = f"You have been banned: {reason}" if reason else "You have been banned"
             raise Forbidden(message, "BANNED_USER")
-        if getattr(user, "banned", False):
-            await self.context.users.update(user, _NO_BAN)
 
     # Sessions
 
@@ -356,6 +361,7 @@ class AdminPlugin(Plugin):
         )
         if self.roles.held_by(role_of(user)) and not may_all:
             raise Forbidden("Admins cannot be impersonated", "YOU_CANNOT_IMPERSONATE_ADMINS")
+        self._refuse_more_than(caller, role_of(user))
         session = await self._impersonations.begin(call, caller, user)
         return Impersonation(session=session, user=user)
 

@@ -27,9 +27,7 @@ class Identity:
     @property
     def proves_email(self) -> bool:
         """Whether the address in the profile counts as proven."""
-        return self.profile.email is not None and (
-            self.profile.email_verified or self.provider.trusted
-        )
+        return self.profile.is_exact and (self.profile.email_verified or self.provider.trusted)
 
 
 class Identities:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from better_auth.adapters.base import gt
-from better_auth.errors import UniqueViolation
+from better_auth.errors import Unauthorized, UniqueViolation
 from better_auth.events import AccountCreated
 from better_auth.http.call import Context
 from better_auth.models import Account, Session, User, impersonator
@@ -58,6 +58,13 @@ class Accounts:
             except (UniqueViolation, EmailTaken):
                 continue
         raise OAuthFailure("unable_to_link_account", "taken meanwhile")
+
+    async def refuse_taken(self, user: User, identity: Identity) -> None:
+        """Raise ``Unauthorized`` where the account is not ``user``'s any longer: whoever first
+        proves the address takes from them all that was there before."""
+        account = await self._linked(identity)
+        if account is None or account.user_id != user.id:
+            raise Unauthorized("The account is not linked any longer", "ACCOUNT_NOT_LINKED")
 
     async def link(self, user: User, identity: Identity) -> None:
         """Make the account one of ``user``'s, who asked for it. Raises ``OAuthFailure``."""

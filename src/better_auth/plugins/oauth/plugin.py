@@ -4,21 +4,22 @@ import logging
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 import httpx
 
-from better_auth.errors import AuthError, BadRequest, ConfigurationError, Forbidden, NotFound
+from better_auth.errors import AuthError, BadRequest, ConfigurationError, NotFound
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
 from better_auth.http.messages import Redirect
-from better_auth.models import Principal, User, impersonator
+from better_auth.models import Principal, User
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.oauth.directory import Directory
 from better_auth.plugins.oauth.errors import OAuthFailure
 from better_auth.plugins.oauth.exchange import TokenEndpoint, authorization_url
 from better_auth.plugins.oauth.given import Given
-from better_auth.plugins.oauth.identities import Identities
+from better_auth.plugins.oauth.identities import Identities, Identity
 from better_auth.plugins.oauth.linking import Accounts, Rules
 from better_auth.plugins.oauth.messages import (
     AccessToken,
@@ -138,7 +139,7 @@ class OAuthPlugin(Plugin):
         except OAuthFailure as failure:
             await self._failed(call, failure)
             raise refusal(failure) from None
-        entered = await self._enter(call, user)
+        entered = await self._enter(call, user, identity)
         if isinstance(entered, Challenge):
             return entered
         return SocialSession(token=entered, user=user)
@@ -245,7 +246,7 @@ class OAuthPlugin(Plugin):
         user, is_new = await self._accounts.user_for(
             identity, may_sign_up=_may_sign_up(provider, attempt.request_sign_up)
         )
-        entered = await self._enter(call, user)
+        entered = await self._enter(call, user, identity)
         if isinstance(entered, Challenge):
             return Redirect.to(
                 self.second_factor_url or attempt.callback_url,
@@ -254,13 +255,17 @@ class OAuthPlugin(Plugin):
             )
         return Redirect.to((attempt.new_user_url if is_new else None) or attempt.callback_url)
 
-    async def _enter(self, call: Call, user: User) -> Challenge | str:
-        """Begin a session, unless something else is due first; its token, or what is due."""
+    async def _enter(self, call: Call, user: User, identity: Identity) -> Challenge | str:
+        """Begin a session, unless something else is due first; its token, or what is due.
+
+        Raises ``Unauthorized`` where the account was taken from the user meanwhile.
+        """
         if self.second_factor == "ask":
             challenge = await call.second_step(user, remember=True)
             if challenge is not None:
                 return challenge
-        return (await call.begin_session(user)).token
+        still_theirs = partial(self._accounts.refuse_taken, user, identity)
+        return (await call.begin_session(user, unless=still_theirs)).token
 
     async def _failed(self, call: Call, failure: OAuthFailure) -> None:
         logger.warning("sign-in failed: %s", failure.detail)
@@ -271,17 +276,17 @@ class OAuthPlugin(Plugin):
     @post("/get-access-token", access="session", errors=(403,))
     async def get_access_token(self, call: Call, body: SelectAccount) -> AccessToken:
         """Get an access token of one's account at a provider, refreshed if it has expired."""
-        return await self._given.access_token(await self._own_session(call), body)
+        return await self._given.access_token(await call.require_own(), body)
 
     @post("/refresh-token", access="session", errors=(403,))
     async def refresh_token(self, call: Call, body: SelectAccount) -> RefreshedTokens:
         """Refresh the tokens of one's account at a provider now."""
-        return await self._given.refreshed(await self._own_session(call), body)
+        return await self._given.refreshed(await call.require_own(), body)
 
     @get("/account-info", access="session", errors=(403,))
     async def account_info(self, call: Call, query: SelectAccount) -> AccountInfo:
         """Ask a provider who one is there."""
-        return await self._given.info(await self._own_session(call), query)
+        return await self._given.info(await call.require_own(), query)
 
     # Shared
 
@@ -312,18 +317,8 @@ class OAuthPlugin(Plugin):
         path = config.base_path if mount is None else mount
         return f"{base}{path}/callback/{provider.id}"
 
-    async def _own_session(self, call: Call) -> Principal:
-        """The caller, who is nobody else: what a provider gave them is no admin's to have.
 
-        Raises ``Unauthorized`` and ``Forbidden``.
-        """
-        caller = await call.require()
-        if impersonator(caller.session) is not None:
-            raise Forbidden("An impersonator may not do this", "NOT_WHILE_IMPERSONATING")
-        return caller
-
-
-_BROWSER_CODES = {"BANNED_USER": "banned"}
+_BROWSER_CODES = {"BANNED_USER": "banned", "ACCOUNT_NOT_LINKED": "account_not_linked"}
 """Codes that browsers are sent back with under another name."""
 
 

@@ -20,10 +20,12 @@ _LONGEST_ID = 255
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Somebody as a provider knows them. ``email`` is normalised."""
+    """Somebody as a provider knows them. ``email`` is normalised, ``is_exact`` whether it is the
+    very address that the provider named."""
 
     account_id: str
     email: str | None
+    is_exact: bool
     email_verified: bool
     name: str
     image: str | None
@@ -73,6 +75,7 @@ def profile_of(provider: Provider, raw: Mapping[str, Json]) -> Profile:
     return Profile(
         account_id=account_id,
         email=email,
+        is_exact=is_exact,
         email_verified=is_exact and _is_vouched_for(mapping, raw, stated),
         name=next(filter(None, names), "") or (email or account_id).partition("@")[0],
         image=_image(mapping, raw),
@@ -116,6 +119,7 @@ async def _with_listed_email(
             return Profile(
                 profile.account_id,
                 email,
+                is_exact,
                 is_exact and entry.get("verified") is True,
                 profile.name,
                 profile.image,

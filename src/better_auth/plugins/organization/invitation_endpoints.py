@@ -1,5 +1,6 @@
 """Invitations to an organization: sent, listed, accepted, turned down, taken back."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from better_auth.adapters.base import gt, in_
@@ -23,7 +24,7 @@ from better_auth.plugins.organization.records import (
     Organization,
 )
 from better_auth.plugins.organization.roles import REFUSALS
-from better_auth.plugins.organization.standing import Standing, no_invitation, not_a_member
+from better_auth.plugins.organization.standing import Standing, no_invitation
 from better_auth.users import normalize_email
 
 
@@ -44,15 +45,21 @@ class InvitationEndpoints(Standing):
         user = await self.context.users.find_by_email(email)
         if user and await self._membership.of(user.id, own.organization_id):
             raise already_a_member()
-        pending = await self._pending(own.organization_id)
-        before = [invitation for invitation in pending if invitation.email == email]
-        if before and not body.resend:
-            raise BadRequest("Is invited already", "USER_IS_ALREADY_INVITED_TO_THIS_ORGANIZATION")
-        self._membership.refuse_more_than(own, *(old.role for old in before), code=code)
-        if not before and len(pending) >= self.invitation_limit:
-            raise Forbidden(
-                "There are as many invitations as there may be", "INVITATION_LIMIT_REACHED"
-            )
+
+        def replaces(pending: Sequence[Invitation]) -> Sequence[Invitation]:
+            before = [invitation for invitation in pending if invitation.email == email]
+            if before and not body.resend:
+                raise BadRequest(
+                    "Is invited already", "USER_IS_ALREADY_INVITED_TO_THIS_ORGANIZATION"
+                )
+            self._membership.refuse_more_than(own, *(old.role for old in before), code=code)
+            if not before and len(pending) >= self.invitation_limit:
+                raise Forbidden(
+                    "There are as many invitations as there may be", "INVITATION_LIMIT_REACHED"
+                )
+            return before
+
+        replaces(await self._membership.pending(own.organization_id))  # before mail is paid for
         if self.send_invitation is not None:
             await self.context.proofs.pay_to_send(MailKind.INVITATION, email)
         now = self.context.clock()
@@ -64,8 +71,7 @@ class InvitationEndpoints(Standing):
             created_at=now,
             expires_at=now + self.invitation_lifetime,
         )
-        if not await self._membership.invite(own, invitation, before):
-            raise not_a_member()
+        await self._membership.invite(own, invitation, replaces)
         if self.send_invitation is not None:
             organization = await self._organization(own.organization_id)
             await self.send_invitation(invitation, organization, caller.user)

@@ -4,7 +4,7 @@ from typing import Any
 
 from better_auth.adapters.base import in_
 from better_auth.errors import BadRequest, Forbidden, UniqueViolation
-from better_auth.events import SessionCreating, UserDeleted, UserDeleting, on
+from better_auth.events import SessionCreated, SessionCreating, UserDeleting, on
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get, post
 from better_auth.plugins.organization.invitation_endpoints import InvitationEndpoints
@@ -26,7 +26,7 @@ from better_auth.plugins.organization.records import (
     Member,
     Organization,
 )
-from better_auth.plugins.organization.standing import active_organization, not_a_member, with_user
+from better_auth.plugins.organization.standing import active_organization, with_user
 
 
 class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
@@ -56,14 +56,6 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
                 "Creating organizations is not allowed",
                 "YOU_ARE_NOT_ALLOWED_TO_CREATE_A_NEW_ORGANIZATION",
             )
-        limit = self.organization_limit
-        if limit is not None:
-            there = await self.context.database.count(Member, user_id=caller.user.id)
-            if there >= limit:
-                raise Forbidden(
-                    "You have as many organizations as you may",
-                    "YOU_HAVE_REACHED_THE_MAXIMUM_NUMBER_OF_ORGANIZATIONS",
-                )
         now = self.context.clock()
         organization = Organization(
             name=body.name,
@@ -73,7 +65,7 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
             created_at=now,
             updated_at=now,
         )
-        owner = await self._membership.create(organization, caller.user.id)
+        owner = await self._membership.create(organization, caller.user.id, self.organization_limit)
         if not body.keep_current_active_organization:
             await self._activate(caller.session, organization.id)
         return FullOrganization(
@@ -151,7 +143,7 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
         )
         invitations = []
         if self.roles.allows(own.role, {"invitation": ("create",)}):
-            invitations = self._shown(own, await self._pending(organization.id))
+            invitations = self._shown(own, await self._membership.pending(organization.id))
         return FullOrganization(
             **organization.model_dump(),
             members=await self._with_users(members),
@@ -169,9 +161,6 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
             return None
         caller, own = await self._member(call, body.organization_id, body.organization_slug)
         await self._activate(caller.session, own.organization_id)
-        if await self._membership.of(caller.user.id, own.organization_id) is None:
-            await self._activate(caller.session, None)  # removed in this very moment
-            raise not_a_member()
         return await self._organization(own.organization_id)
 
     @on(SessionCreating)
@@ -183,19 +172,16 @@ class OrganizationPlugin(MemberEndpoints, InvitationEndpoints):
         if organization_id and await self._membership.of(event.user.id, organization_id):
             event.session = event.session.revised(active_organization_id=organization_id)
 
+    @on(SessionCreated)
+    async def leave_default(self, event: SessionCreated) -> None:
+        """A session that began in the moment in which its user was put out works there no more."""
+        session, organization_id = event.session, active_organization(event.session)
+        if organization_id and await self._membership.of(session.user_id, organization_id) is None:
+            await self._membership.leave_sessions(session.user_id, organization_id)
+
     # Deleted users
 
     @on(UserDeleting)
     async def keep_owners(self, event: UserDeleting) -> None:
         """An organization with other members is handed over before its only owner goes."""
-        shared, alone = await self._membership.solely_owned(event.user.id)
-        if shared:
-            raise Forbidden("Hand over your organizations first", "LAST_OWNER")
-        self._left_empty[event.user.id] = alone
-
-    @on(UserDeleted)
-    async def delete_empty(self, event: UserDeleted) -> None:
-        """What had no other member goes with its owner."""
-        for organization_id in self._left_empty.pop(event.user.id, ()):
-            if not await self.context.database.count(Member, organization_id=organization_id):
-                await self._membership.delete(organization_id)
+        await self._membership.solely_owned(event.user.id)

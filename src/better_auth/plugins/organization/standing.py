@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeAlias
 
-from better_auth.adapters.base import gt
 from better_auth.errors import BadRequest, Forbidden
 from better_auth.http.call import Call, Context
 from better_auth.http.endpoints import post
@@ -59,13 +58,13 @@ class Standing(Plugin):
         self.send_invitation = send_invitation
         self.invitation_page = invitation_page
         self.default_organization = default_organization
-        self._left_empty: dict[str, list[str]] = {}
 
     def bind(self, context: Context) -> None:
         super().bind(context)
         if self.send_invitation is None:
             self.send_invitation = invitations_by_mail(context, self.invitation_page)
         self._membership = Membership(context, self.roles, self.membership_limit)
+        context.users.farewells.append(self._membership.leave_all)
 
     async def _member(
         self, call: Call, organization_id: str | None, slug: str | None = None
@@ -111,17 +110,14 @@ class Standing(Plugin):
         return Permitted(success=self.roles.allows(member.role, body.permissions))
 
     async def _activate(self, session: Session, organization_id: str | None) -> None:
+        """Have ``session`` work there. Raises ``Forbidden`` where its user does not belong."""
         changes = {"active_organization_id": organization_id}
         await self.context.sessions.update(session, changes)
-
-    async def _pending(self, organization_id: str) -> list[Invitation]:
-        return await self.context.database.find(
-            Invitation,
-            organization_id=organization_id,
-            status="pending",
-            expires_at=gt(self.context.clock()),
-            order_by=("-created_at", "-id"),
-        )
+        if organization_id is None:
+            return
+        if await self._membership.of(session.user_id, organization_id) is None:
+            await self._activate(session, None)  # removed in this very moment
+            raise not_a_member()
 
     def _shown(self, own: Member, invitations: list[Invitation]) -> list[Invitation]:
         """Those of ``invitations`` that ``own`` may see: none to a role above theirs.

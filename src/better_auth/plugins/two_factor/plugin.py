@@ -2,8 +2,8 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 import segno
@@ -11,12 +11,12 @@ import segno
 from better_auth.adapters.base import gt, in_
 from better_auth.crypto import Purpose
 from better_auth.endings import Change
-from better_auth.errors import BadRequest, Unauthorized
+from better_auth.errors import BadRequest, Unauthorized, UniqueViolation
 from better_auth.events import SecurityChanged, on
 from better_auth.http.call import Call, Challenge, Context
 from better_auth.http.endpoints import get, post
 from better_auth.mail import MailKind
-from better_auth.models import Principal, User
+from better_auth.models import User
 from better_auth.plugins.base import Plugin
 from better_auth.plugins.password_sign_in import proven_again
 from better_auth.plugins.two_factor.attempts import (
@@ -44,6 +44,7 @@ from better_auth.plugins.two_factor.messages import (
     WithPassword,
     WithPasswordForUri,
 )
+from better_auth.plugins.two_factor.pending import Pending, SignedInAlready, answer, settle
 from better_auth.plugins.two_factor.records import (
     BackupCode,
     PendingSignIn,
@@ -57,36 +58,6 @@ TOKEN_PREFIX = "2fa_"
 
 SendOtp: TypeAlias = Callable[[User, str], Awaitable[None]]
 """Delivers a one-time code to a user, by mail or message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Somebody who has proven a password and not yet a second factor."""
-
-    sign_in: PendingSignIn
-    user: User
-
-    @property
-    def id(self) -> str:
-        """What a code that is sent to them is bound to."""
-        return self.sign_in.id
-
-
-@dataclass(frozen=True, slots=True)
-class SignedInAlready:
-    """The holder of a live session, who confirms a second factor."""
-
-    principal: Principal
-
-    @property
-    def user(self) -> User:
-        """Who they are."""
-        return self.principal.user
-
-    @property
-    def id(self) -> str:
-        """What a code that is sent to them is bound to."""
-        return self.principal.session.id
 
 
 class TwoFactorPlugin(Plugin):
@@ -209,7 +180,8 @@ class TwoFactorPlugin(Plugin):
     async def _who(self, call: Call) -> Pending | SignedInAlready:
         """Whose code it is: a pending sign-in's, or else a live session's.
 
-        Raises ``Unauthorized`` where it is neither, ``BadRequest`` where all attempts are spent.
+        Raises ``Unauthorized`` where it is neither, ``BadRequest`` where all attempts are spent,
+        ``Forbidden`` for an impersonator.
         """
         credential = call.wire.credential(call.request)
         is_bearer = credential is not None and credential.source == "bearer"
@@ -228,10 +200,9 @@ class TwoFactorPlugin(Plugin):
             if sign_in and user:
                 return Pending(sign_in, user)
             call.clear_plugin_cookie(COOKIE)
-        principal = await call.principal()
-        if principal is None:
+        if await call.principal() is None:
             raise challenge_gone()
-        return SignedInAlready(principal)
+        return SignedInAlready(await call.require_own())
 
     async def _verify(
         self,
@@ -249,12 +220,14 @@ class TwoFactorPlugin(Plugin):
         factor = await self._attempts.pay(sign_in, who.user.id, self.context.clock())
         is_first = sign_in is None and not factor.verified
         async with self.context.database.transaction() as verbs:
+            if is_first:
+                await verbs.lock(User, who.user.id)
             is_right = await check(verbs, factor)
             if is_right:
                 changes = forgiven() | ({"verified": True} if is_first else {})
                 await verbs.update(TwoFactor, changes, id=factor.id)
-                if sign_in is not None and not await verbs.take(PendingSignIn, id=sign_in.id):
-                    raise challenge_gone()  # completed by another request: no code is spent
+                if sign_in is not None:
+                    await answer(verbs, sign_in)
                 if is_first:
                     await verbs.update(User, {"two_factor_enabled": True}, id=who.user.id)
         if not is_right:
@@ -263,10 +236,15 @@ class TwoFactorPlugin(Plugin):
         if not begins_session:
             if sign_in is not None:
                 call.clear_plugin_cookie(COOKIE)
+                await settle(self.context.database, sign_in)
             return SignedIn(token=None, user=who.user)
         if isinstance(who, Pending):
             call.clear_plugin_cookie(COOKIE)
-            session = await call.begin_session(who.user, remember=who.sign_in.remember)
+            session = await call.begin_session(
+                who.user,
+                remember=who.sign_in.remember,
+                unless=partial(settle, self.context.database, who.sign_in),
+            )
             user = who.user
         else:
             user = who.user
@@ -293,7 +271,7 @@ class TwoFactorPlugin(Plugin):
         """
         caller = await proven_again(call, body.password)
         if is_enabled(caller.user):
-            raise BadRequest("Two-factor is enabled already", "TWO_FACTOR_ALREADY_ENABLED")
+            raise _enabled_already()
         now = self.context.clock()
         old = await self.context.database.find_one(TwoFactor, user_id=caller.user.id)
         factor = TwoFactor(
@@ -306,13 +284,16 @@ class TwoFactorPlugin(Plugin):
         )
         factor = factor.revised(sealed_secret=self._codes.new_secret(factor.id))
         shown, stored = self._codes.new_backup_codes(caller.user.id, now)
-        async with self.context.database.transaction() as verbs:
-            await verbs.lock(User, caller.user.id)
-            await verbs.delete(TwoFactor, user_id=caller.user.id)
-            await verbs.delete(BackupCode, user_id=caller.user.id)
-            await verbs.insert(factor)
-            for record in stored:
-                await verbs.insert(record)
+        try:
+            async with self.context.database.transaction() as verbs:
+                await verbs.lock(User, caller.user.id)
+                await verbs.delete(TwoFactor, user_id=caller.user.id, verified=False)
+                await verbs.delete(BackupCode, user_id=caller.user.id)
+                await verbs.insert(factor)
+                for record in stored:
+                    await verbs.insert(record)
+        except UniqueViolation:  # the one before was confirmed meanwhile
+            raise _enabled_already() from None
         session = await call.renew_session(caller)
         uri = self._codes.uri(factor, caller.user.email)
         return Enrolment(
@@ -325,6 +306,7 @@ class TwoFactorPlugin(Plugin):
         caller = await proven_again(call, body.password)
         user_id = caller.user.id
         async with self.context.database.transaction() as verbs:
+            await verbs.lock(User, user_id)
             await verbs.delete(TwoFactor, user_id=user_id)
             await verbs.delete(BackupCode, user_id=user_id)
             await verbs.update(User, {"two_factor_enabled": False}, id=user_id)
@@ -403,6 +385,10 @@ class TwoFactorPlugin(Plugin):
 def is_enabled(user: User) -> bool:
     """Whether signing in as ``user`` takes a second factor."""
     return isinstance(user, TwoFactorFields) and user.two_factor_enabled
+
+
+def _enabled_already() -> BadRequest:
+    return BadRequest("Two-factor is enabled already", "TWO_FACTOR_ALREADY_ENABLED")
 
 
 def _svg(uri: str, wanted: bool) -> str | None:
