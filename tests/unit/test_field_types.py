@@ -278,3 +278,24 @@ def test_what_a_new_column_refers_to(url: str) -> None:
 
     run_on(url, User, before)
     run_on(url, TeamUser, after, Team)
+
+
+def test_very_many_values(url: str) -> None:
+    """Any number may be asked for at once, whatever is in them."""
+    odd = ["it's", "\\' OR 1=1 -- ", "100%s %(x)s", ':name "q"', "é😀", "back\\slash"]
+
+    async def work(database: SqlDatabaseAdapter) -> None:
+        for number, name in enumerate(odd, 1):
+            await database.insert(user(number, name=name))
+        await database.insert(user(9, name="not asked for"))
+        many = [*odd, *(f"nobody-{number}" for number in range(70_000))]
+        found = await database.find(User, name=in_(many), order_by="id")
+        assert [one.name for one in found] == odd
+        assert await database.count(User, name=in_(many)) == len(odd)
+        assert await database.update(User, {"image": "x"}, name=in_(many)) == len(odd)
+        days = [NOW.replace(day=1) + timedelta(days=number) for number in range(40_000)]
+        assert await database.count(User, created_at=in_(days)) == len(odd) + 1
+        assert len(await database.take(User, name=in_(many))) == len(odd)
+        assert await database.count(User) == 1
+
+    run_on(url, User, work)
