@@ -51,6 +51,7 @@ WITH_REDIS = {
         "test_refresh",
         "test_revoke",
         "test_revoked",
+        "test_session_fields",
         "test_session_page",
         "test_sign_out",
         "test_two_factor",

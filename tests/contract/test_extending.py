@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
 import pytest
@@ -244,6 +245,23 @@ def test_own_user_fields(site_with: MakeSite) -> None:
     assert {"company", "age", "plan"} <= schemas["User"]["properties"].keys()
     assert "notes" not in schemas["User"]["properties"]
     assert "plan" not in schemas["SignUpEmail"]["properties"]
+
+
+class Birthday(User):
+    """An application's own user, with a moment that says nothing of UTC."""
+
+    born_at: datetime | None = None
+
+
+def test_own_moments(site_with: MakeSite) -> None:
+    """ "Times are UTC": an own field's as well, wherever it was given, in every answer."""
+    browser = site_with(user_model=Birthday).browser()
+    answer = browser.sign_up(bornAt="2024-01-01T01:30:00.123456+02:00")
+    assert answer.json()["user"]["bornAt"] == "2023-12-31T23:30:00.123Z"
+    assert browser.get("/get-session").json()["user"]["bornAt"] == "2023-12-31T23:30:00.123Z"
+    answer = browser.sign_up(email="b@example.com", bornAt="2024-01-01T01:30:00")
+    assert answer.status_code == 400
+    assert "time zone" in answer.json()["message"]
 
 
 def test_before_may_change(site: Site) -> None:

@@ -144,7 +144,8 @@ def test_nothing_in_the_challenge_authenticates(guarded: Guarded) -> None:
 @pytest.mark.parametrize("by", ["bearer", "cookie"])
 @pytest.mark.parametrize("factor", ["totp", "otp", "backup"])
 def test_full_session_after_verification(guarded: Guarded, by: str, factor: str) -> None:
-    """ "Only after successful 2FA verification is a full session created"."""
+    """ "User must complete 2FA verification (TOTP, OTP, or backup code). Only after successful 2FA
+    verification is a full session created"."""
     browser = guarded.site.browser()
     token = guarded.challenge(browser)
     headers = bearer(token) if by == "bearer" else {}

@@ -162,7 +162,12 @@ def test_violations(check: Callable[[Test], None]) -> None:
         )
         with pytest.raises(ReferenceViolation):
             await db.insert(orphan)
-        await db.insert(orphan.revised(user_id="user-1"))
+        with pytest.raises(ReferenceViolation):
+            async with db.transaction() as verbs:
+                await verbs.insert(orphan)
+        mine = await db.insert(orphan.revised(user_id="user-1", account_id="a foreign key"))
+        with pytest.raises(UniqueViolation):
+            await db.insert(mine.revised(id="another"))
         assert await db.delete(User, id="user-1") == 1
         assert await db.count(Account) == 0
 

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from better_auth.adapters import SqlDatabaseAdapter, in_
+from better_auth.errors import DatabaseUnavailable
 from better_auth.models import User
 from tests import databases
+from tests.support import PATIENCE
 from tests.unit.test_adapters import opened, user
 
 KINDS = [kind for kind in databases.kinds() if kind in ("postgresql", "mysql")]
@@ -49,3 +51,25 @@ async def _is_waiting(database: SqlDatabaseAdapter, kind: str) -> bool:
     }
     async with database.reading() as connection:
         return bool((await connection.exec_driver_sql(waiting[kind])).scalar())
+
+
+@pytest.mark.skipif("mysql" not in KINDS, reason="NOT TESTED on mysql: no server")
+def test_what_is_given_up_does_not_happen_later() -> None:
+    """A change that waited too long for another's lock is 503, and not made once that is gone."""
+
+    async def work() -> None:
+        with databases.new_database("mysql") as url:
+            async with (
+                opened(SqlDatabaseAdapter(url, patience=PATIENCE)) as other,
+                opened(SqlDatabaseAdapter(url, patience=1)) as hurried,
+            ):
+                await other.insert(user(1))
+                async with other.transaction() as verbs:
+                    await verbs.lock(User, "user-1")
+                    with pytest.raises(DatabaseUnavailable):
+                        await hurried.update(User, {"name": "late"}, id="user-1")
+                # It would have been in the queue for the lock before this.
+                assert await other.update(User, {"image": "x"}, id="user-1") == 1
+                assert await other.find_one(User, id="user-1") == user(1, image="x")
+
+    asyncio.run(work())

@@ -17,6 +17,7 @@ from better_auth.clock import UtcDatetime
 from better_auth.errors import BadRequest, ConfigurationError, ReferenceViolation
 from better_auth.models import Column, Record
 from tests import databases
+from tests.support import PATIENCE
 from tests.unit.test_adapters import NOW, user
 
 OTHERS = [Session, Account, Verification]
@@ -102,7 +103,7 @@ def run_on(
     """Runs ``work`` on the database of ``url``, brought to the tables of ``model``."""
 
     async def opened() -> None:
-        database = SqlDatabaseAdapter(url)
+        database = SqlDatabaseAdapter(url, patience=PATIENCE)
         database.bind([model, *others, *OTHERS])
         await database.migrate()
         await database.connect()
@@ -229,7 +230,7 @@ def test_the_statements_printed_are_what_they_say(url: str) -> None:
 
     async def work(database: SqlDatabaseAdapter) -> None:
         await database.insert(user(1))
-        later = SqlDatabaseAdapter(url)
+        later = SqlDatabaseAdapter(url, patience=PATIENCE)
         later.bind([Everything, *OTHERS])
         statements = await later.pending_migration()
         async with later._backend.writing.connect() as connection:
@@ -277,3 +278,24 @@ def test_what_a_new_column_refers_to(url: str) -> None:
 
     run_on(url, User, before)
     run_on(url, TeamUser, after, Team)
+
+
+def test_very_many_values(url: str) -> None:
+    """Any number may be asked for at once, whatever is in them."""
+    odd = ["it's", "\\' OR 1=1 -- ", "100%s %(x)s", ':name "q"', "é😀", "back\\slash"]
+
+    async def work(database: SqlDatabaseAdapter) -> None:
+        for number, name in enumerate(odd, 1):
+            await database.insert(user(number, name=name))
+        await database.insert(user(9, name="not asked for"))
+        many = [*odd, *(f"nobody-{number}" for number in range(70_000))]
+        found = await database.find(User, name=in_(many), order_by="id")
+        assert [one.name for one in found] == odd
+        assert await database.count(User, name=in_(many)) == len(odd)
+        assert await database.update(User, {"image": "x"}, name=in_(many)) == len(odd)
+        days = [NOW.replace(day=1) + timedelta(days=number) for number in range(40_000)]
+        assert await database.count(User, created_at=in_(days)) == len(odd) + 1
+        assert len(await database.take(User, name=in_(many))) == len(odd)
+        assert await database.count(User) == 1
+
+    run_on(url, User, work)

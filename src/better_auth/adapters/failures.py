@@ -76,8 +76,7 @@ def _translation(error: Exception, backend: Backend) -> Exception | None:
     if isinstance(cause, (OverflowError, UnicodeEncodeError)):
         return _bad_value()
     if _is_integrity(error, cause):
-        is_reference = "foreign key" in str(cause).lower()
-        return ReferenceViolation() if is_reference else UniqueViolation()
+        return ReferenceViolation() if _is_reference(cause) else UniqueViolation()
     if not isinstance(error, (*_UNAVAILABLE, *backend.errors)):
         return None
     if _is_deadlock(cause):
@@ -105,6 +104,16 @@ def _is_integrity(error: Exception, cause: object) -> bool:
     if isinstance(error, sa.exc.IntegrityError) or isinstance(cause, sqlite3.IntegrityError):
         return True
     return (getattr(cause, "sqlstate", None) or "").startswith("23")
+
+
+def _is_reference(error: object) -> bool:
+    """Whether what a row refers to is not there; by code, for messages may quote the row."""
+    number = next(iter(getattr(error, "args", ())), None)
+    return (
+        getattr(error, "sqlstate", None) == "23503"
+        or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+        or number in (1216, 1217, 1451, 1452)
+    )
 
 
 _UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)

@@ -25,9 +25,13 @@ try:
 except ImportError:
     raise MissingExtra("a mysql:// database", "mysql") from None
 
-_ON_CONNECT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+_ON_CONNECT = (
+    "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
+    "innodb_lock_wait_timeout = {patience}"
+)
 """Some servers are set to cut what is too long, which makes one address of two, and to store
-something else for what cannot be."""
+something else for what cannot be. And all of them wait for a lock longer than anybody waits for
+them, to change then what was said to have failed."""
 
 _MIGRATION_LOCK = "CONCAT('better_auth ', MD5(DATABASE()))"
 """What hosts that migrate one database take turns by; such names are the whole server's."""
@@ -86,7 +90,7 @@ class MySqlBackend(NetworkBackend):
             url,
             {
                 "connect_timeout": patience,
-                "init_command": _ON_CONNECT,
+                "init_command": _ON_CONNECT.format(patience=max(1, int(patience))),
                 **_tls(_options(url)),
             },
             pool_size=pool_size,

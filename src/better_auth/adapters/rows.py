@@ -33,11 +33,22 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "le": lambda column, value: column <= value,
     "gt": lambda column, value: column > value,
     "ge": lambda column, value: column >= value,
-    "in": lambda column, value: column.in_(value),
+    "in": lambda column, value: column.in_(_written_out(value, column)),
     "contains": lambda column, value: column.icontains(value, autoescape=True),
     "starts_with": lambda column, value: column.istartswith(value, autoescape=True),
     "ends_with": lambda column, value: column.iendswith(value, autoescape=True),
 }
+
+
+MOST_PARAMETERS = 10_000
+"""Databases and drivers take some 32,000 a statement."""
+
+
+def _written_out(values: list[Any], column: Any) -> Any:
+    """``values``, or where they are too many for parameters, a part of the statement's text."""
+    if len(values) <= MOST_PARAMETERS:
+        return values
+    return sa.bindparam(None, values, column.type, expanding=True, literal_execute=True)
 
 
 class TableOf:

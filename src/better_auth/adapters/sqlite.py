@@ -71,6 +71,7 @@ class SqliteBackend:
         self._hot: sqlite3.Connection | None = None
         self._writer: OneHopConnection | None = None
         self._anchor = sqlite3.connect(self._uri, uri=True) if self._in_memory else None
+        self._opened: os.stat_result | None = None
 
     def _engine(self, connections: int, **options: Any) -> AsyncEngine:
         engine = make_engine(
@@ -100,6 +101,8 @@ class SqliteBackend:
                 cursor.execute(statement)
             cursor.close()
             connection.create_function("lower", 1, _lower, deterministic=True)
+            if self._path is not None and self._opened is None:
+                self._opened = os.stat(self._path)
 
         return engine
 
@@ -111,12 +114,25 @@ class SqliteBackend:
         """
         if self._path is None:
             return
+        self._refuse_another()
         if not os.path.exists(self._path):
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         elif not os.path.isfile(self._path) or not os.access(self._path, os.R_OK):
             raise OSError(f"{self._path} is not a file that can be read")
+
+    def _refuse_another(self) -> None:
+        """Raises ``OSError`` where the file is no longer the one that connections have open: what
+        they write to a file that was deleted or replaced is lost with them."""
+        if self._path is None or self._opened is None:
+            return
+        try:
+            is_same = os.path.samestat(os.stat(self._path), self._opened)
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise OSError(f"{self._path} was deleted or replaced while it was open; start again")
 
     def _pragmas(self) -> list[str]:
         pragmas = ["PRAGMA foreign_keys = ON", "PRAGMA cache_size = -32768"]
@@ -131,6 +147,7 @@ class SqliteBackend:
         async with asyncio.timeout(patience):
             await self._turns.acquire()
         try:
+            self._refuse_another()
             yield
         finally:
             self._turns.release()
@@ -223,6 +240,7 @@ class SqliteBackend:
             await writer.close()
         await self.reading.dispose()
         await self.writing.dispose()
+        self._opened = None
 
 
 def _lower(text: Any) -> Any:
