@@ -451,6 +451,20 @@ def read_only(path: Path) -> None:
     path.chmod(0o400)
 
 
+def failed(path: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """What a command said beside the database that it failed for."""
+    done = subprocess.run(
+        command,
+        cwd=path.parent,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    return done
+
+
 BROKEN = [no_database, a_folder, elsewhere, unreadable, read_only]
 
 
@@ -462,18 +476,8 @@ def test_an_asgi_server_does_not_start(path: Path, broken: Callable[[Path], None
         "from better_auth import AuthConfig, BetterAuth\n"
         f"auth = BetterAuth(AuthConfig({SECRET!r}), database='sqlite:///{path}')\n"
     )
-    done = subprocess.run(
-        [
-            *bound_by_permissions(),
-            *(sys.executable, "-m", "uvicorn", "--port", "0", "--lifespan", "on", "own:auth"),
-        ],
-        cwd=path.parent,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode != 0
+    command = (sys.executable, "-m", "uvicorn", "--port", "0", "--lifespan", "on", "own:auth")
+    done = failed(path, *bound_by_permissions(), *command)
     assert "Application startup failed" in done.stderr
     assert "database" in done.stderr
     assert "Traceback" not in done.stderr
@@ -491,15 +495,7 @@ def test_a_framework_does_not_start(path: Path) -> None:
         f"auth = BetterAuth(AuthConfig({SECRET!r}), database='sqlite:///{path}')\n"
         "mount_auth(app, auth)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "uvicorn", "--port", "0", "own:app"],
-        cwd=path.parent,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode != 0
+    done = failed(path, sys.executable, "-m", "uvicorn", "--port", "0", "own:app")
     assert "database unavailable" in done.stderr
     assert done.stderr.count("Traceback") == 1
     assert "sqlalchemy" not in done.stderr
@@ -509,18 +505,8 @@ def test_a_framework_does_not_start(path: Path) -> None:
 def test_serve_promises_nothing(path: Path, broken: Callable[[Path], None]) -> None:
     """``better-auth serve`` without its database ends with an error, and never says it listens."""
     broken(path)
-    done = subprocess.run(
-        [
-            *bound_by_permissions(),
-            *(COMMAND, "serve", "--port", "0", "--database", f"sqlite:///{path}"),
-        ],
-        cwd=path.parent,
-        env=environment(BETTER_AUTH_SECRET=SECRET),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode != 0
+    command = (COMMAND, "serve", "--port", "0", "--database", f"sqlite:///{path}")
+    done = failed(path, *bound_by_permissions(), *command, BETTER_AUTH_SECRET=SECRET)
     assert "Traceback" not in done.stderr
     assert "the database cannot be used" in done.stderr
     assert "listens" not in done.stdout
