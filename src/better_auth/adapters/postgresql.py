@@ -70,6 +70,9 @@ class PostgresBackend(NetworkBackend):
         self._is_pooled = pooler == "transaction"
         self._is_checked = pooler is not None
         self._patience = patience
+        # The server gives up first: what is said to have failed must not happen later.
+        is_given = self._is_pooled or "statement_timeout" in url.query
+        self._limit = None if is_given else f"SET statement_timeout = {int(900 * patience)}"
         super().__init__(
             "postgresql+asyncpg://",
             {"async_creator_fn": self.connection, **self._statements},
@@ -98,6 +101,8 @@ class PostgresBackend(NetworkBackend):
         if not self._is_checked:
             await refuse_unannounced(connection)
             self._is_checked = True
+        if self._limit is not None:
+            await connection.execute(self._limit)
         return connection
 
     async def _hot_connection(self) -> Any:
