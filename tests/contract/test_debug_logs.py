@@ -43,6 +43,7 @@ def test_drivers_at_debug(
     browser, other = site.browser(), site.browser()
     secrets = {browser.sign_up().json()["token"], other.sign_in().json()["token"]}
     assert browser.post("/request-password-reset", {"email": "ada@example.com"}).status_code == 200
+    assert site.run(site.auth.mail.flush(30)), "the link is made after the answer"
     database = site.auth.database
     for session in site.run(database.find(Session)):
         secrets |= {session.token_key, session.sealed_token or session.token_key}
@@ -50,7 +51,7 @@ def test_drivers_at_debug(
         secrets.add(str(account.password_hash))
     for verification in site.run(database.find(Verification)):
         secrets.add(verification.identifier)
-    assert len(secrets) >= (8 if storage == "sealed" else 4)
+    assert len(secrets) == (8 if storage == "sealed" else 4)
     assert browser.get("/list-sessions").status_code == 200
     assert browser.get("/get-session").status_code == 200
     assert browser.post("/revoke-other-sessions").status_code == 200
