@@ -51,7 +51,7 @@ def test_drivers_at_debug(
         secrets.add(str(account.password_hash))
     for verification in site.run(database.find(Verification)):
         secrets.add(verification.identifier)
-    assert len(secrets) == (8 if storage == "sealed" else 4)
+    assert len(secrets) >= (8 if storage == "sealed" else 4)
     assert browser.get("/list-sessions").status_code == 200
     assert browser.get("/get-session").status_code == 200
     assert browser.post("/revoke-other-sessions").status_code == 200
