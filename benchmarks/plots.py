@@ -138,9 +138,11 @@ PICTURES = {
 
 
 def table(results: Results, pattern: str) -> str:
-    """The rows whose names match, in Markdown."""
+    """The rows whose names match, in Markdown; nothing where none do."""
     keys = sorted(results.rows, key=_place)
     rows = [results.rows[key] for key in keys if re.match(pattern, results.rows[key].name)]
+    if not rows:
+        return ""
     lines = ["| row | measured | floor | ratio | target |", "|---|---|---|---|---|"]
     for row in rows:
         met = "" if row.target is None else " ✓" if row.is_good else " (missed)"
@@ -165,13 +167,14 @@ def _picture(name: str) -> str:
 
 
 def fill(text: str, results: Results) -> str:
-    """``text`` with what stands between each pair of markers made anew."""
+    """``text`` with what stands between each pair of markers made anew, where it was measured."""
     for name, pattern in TABLES.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        if begin in text and end in text:
+        made = table(results, pattern)
+        if made and begin in text and end in text:
             before, _, rest = text.partition(begin)
             _, _, after = rest.partition(end)
-            text = f"{before}{begin}{_picture(name)}{table(results, pattern)}\n{end}{after}"
+            text = f"{before}{begin}{_picture(name)}{made}\n{end}{after}"
     return text
 
 
