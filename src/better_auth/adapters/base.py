@@ -24,6 +24,9 @@ R = TypeVar("R", bound=Record)
 
 Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "contains", "starts_with", "ends_with"]
 
+NEWEST_FIRST = ("-created_at", "-id")
+"""The order of what is listed; the id decides between rows of one moment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:

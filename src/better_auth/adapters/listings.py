@@ -5,16 +5,16 @@ the rows themselves only where these are not all known.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from better_auth.adapters.backend import Direct, Row
-from better_auth.adapters.base import gt
+from better_auth.adapters.base import NEWEST_FIRST, gt
 from better_auth.adapters.failures import is_unknown_column
 from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, KnownRows
 from better_auth.adapters.prepared import Prepared
 from better_auth.adapters.rows import TableOf
+from better_auth.adapters.statements import selection
 from better_auth.models import Session
 
 _VERSION: sa.ColumnClause[int] = sa.literal_column("xmin")
@@ -46,15 +46,10 @@ class Listings:
         self._known = KnownRows[Session](sessions.read, id_at)
         self._listed: dict[str, _Listed] = {}
         self._has_versions = True
-
-        def prepared(*columns: sa.ColumnElement[Any]) -> Prepared:
-            newest_first = table.c.created_at.desc(), table.c.id.desc()
-            found: sa.Select[Any] = sa.select(*columns).where(*live)
-            return Prepared(found.order_by(*newest_first), sessions.dialect)
-
-        self._rows = prepared(*table.columns)
-        self._versions = prepared(table.c.id, _VERSION)
-        self._rows_and_versions = prepared(*table.columns, _VERSION)
+        rows, dialect = selection(table, live, NEWEST_FIRST), sessions.dialect
+        self._rows = Prepared(rows, dialect)
+        self._versions = Prepared(rows.with_only_columns(table.c.id, _VERSION), dialect)
+        self._rows_and_versions = Prepared(rows.add_columns(_VERSION), dialect)
         self._id_at = id_at
 
     async def live(self, direct: Direct, user_id: str, now: datetime) -> list[Session]:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 
 from better_auth.adapters.backend import Row
-from better_auth.adapters.base import Verbs, gt
+from better_auth.adapters.base import NEWEST_FIRST, Verbs, gt
 from better_auth.adapters.conditions import values_of
 from better_auth.adapters.hot_reads import KnownRows
 from better_auth.adapters.layout import Layout
@@ -286,7 +286,7 @@ class RedisDatabaseAdapter(RoutedVerbs):
         if self._keeps_table:
             return await self.sql.live_sessions(user_id, now)
         where = {"user_id": user_id, "expires_at": gt(now)}
-        return await self._sessions.find(("-created_at", "-id"), None, 0, where)
+        return await self._sessions.find(NEWEST_FIRST, None, 0, where)
 
     async def _read(self, token_key: str) -> tuple[Found | None, bool]:
         """A session with its user, and whether any change to them from now on will be told."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from better_auth.adapters.backend import AsyncHotRead, DatabaseBusy, Feed, Shortcut
-from better_auth.adapters.base import Verbs, gt
+from better_auth.adapters.base import NEWEST_FIRST, Verbs, gt
 from better_auth.adapters.direct import DirectVerbs
 from better_auth.adapters.failures import raise_translated, translated_errors
 from better_auth.adapters.hot_reads import HotReads, KnownRows
@@ -30,7 +30,6 @@ from better_auth.adapters.verbs import TransactionVerbs
 from better_auth.models import Found, Record, Session, User
 
 R = TypeVar("R", bound=Record)
-_NEWEST_FIRST = ("-created_at", "-id")
 
 
 class SqlDatabaseAdapter(DirectVerbs):
@@ -261,12 +260,12 @@ class SqlDatabaseAdapter(DirectVerbs):
         if self._sessions.is_immutable and self._direct is not None:
             async with translated_errors(self._backend):
                 return await self._listed.live(self._direct, user_id, now)
-        return await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id, expires_at=gt(now))
+        return await self.find(Session, order_by=NEWEST_FIRST, user_id=user_id, expires_at=gt(now))
 
     async def _all_sessions(self, cache: SessionCache, user_id: str) -> list[Session]:
         """A user's sessions, expired ones too: which those are is for the clock to say."""
         with cache.reading() as reading:
-            found = await self.find(Session, order_by=_NEWEST_FIRST, user_id=user_id)
+            found = await self.find(Session, order_by=NEWEST_FIRST, user_id=user_id)
             cache.store_listing(reading, user_id, found)
         return found
 

@@ -5,9 +5,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from better_auth.adapters.backend import Shortcut
+from better_auth.adapters.base import NEWEST_FIRST
 from better_auth.adapters.hot_reads import REMEMBERED_LISTINGS, HotReads
 from better_auth.adapters.prepared import Prepared
 from better_auth.adapters.rows import TableOf, pair_reader
+from better_auth.adapters.statements import selection
 from better_auth.models import Found, Session
 
 
@@ -19,10 +21,7 @@ def remembered_reads(
     read, dialect, table = shortcut.read, sessions.dialect, sessions.table
     by_key = Prepared(joined.where(table.c.token_key == sa.bindparam("key")), dialect)
     of_user = Prepared(
-        sa.select(table)
-        .where(table.c.user_id == sa.bindparam("key"))
-        .order_by(table.c.created_at.desc(), table.c.id.desc()),
-        dialect,
+        selection(table, [table.c.user_id == sa.bindparam("key")], NEWEST_FIRST), dialect
     )
     pair_of = pair_reader(sessions, users)
 

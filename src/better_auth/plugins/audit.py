@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from better_auth.adapters.base import gt, in_, lt
+from better_auth.adapters.base import NEWEST_FIRST, gt, in_, lt
 from better_auth.clock import UtcDatetime, to_milliseconds
 from better_auth.endings import Change
 from better_auth.errors import ConfigurationError
@@ -159,7 +159,7 @@ class AuditPlugin(Plugin):
     async def _find(
         self, limit: int, before: datetime | None = None, before_id: str | None = None, **where: Any
     ) -> list[AuditEvent]:
-        find, order = self.context.database.find, ("-created_at", "-id")
+        find, order = self.context.database.find, NEWEST_FIRST
         where["expires_at"] = gt(self.context.clock())
         if before is None:
             return await find(AuditEvent, order_by=order, limit=limit, **where)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from better_auth.adapters.base import DatabaseAdapter, Verbs, gt, in_, le, ne
+from better_auth.adapters.base import NEWEST_FIRST, DatabaseAdapter, Verbs, gt, in_, le, ne
 from better_auth.clock import Clock
 from better_auth.config import SessionConfig
 from better_auth.endings import ENDS, Change
@@ -130,7 +130,7 @@ class SessionManager:
         limit = self.config.max_sessions_per_user or 1
         await verbs.lock(User, session.user_id)
         live: dict[str, Any] = {"user_id": session.user_id, "expires_at": gt(self._clock())}
-        found = await verbs.find(Session, order_by=("-created_at", "-id"), **live)
+        found = await verbs.find(Session, order_by=NEWEST_FIRST, **live)
         there = [old for old in found if impersonator(old) is None]
         evicted: list[Session] = []
         if len(there) >= limit:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from better_auth.adapters.base import gt, in_
+from better_auth.adapters.base import NEWEST_FIRST, gt, in_
 from better_auth.errors import BadRequest, Forbidden
 from better_auth.http.call import Call
 from better_auth.http.endpoints import get, post
@@ -127,7 +127,7 @@ class InvitationEndpoints(Standing):
         _, own = await self._member(call, query.organization_id, query.organization_slug)
         await self._allowed(call, own.organization_id, "invitation", "create")
         found = await self.context.database.find(
-            Invitation, organization_id=own.organization_id, order_by=("-created_at", "-id")
+            Invitation, organization_id=own.organization_id, order_by=NEWEST_FIRST
         )
         return self._shown(own, found)
 
@@ -145,7 +145,7 @@ class InvitationEndpoints(Standing):
             email=caller.user.email,
             status="pending",
             expires_at=gt(self.context.clock()),
-            order_by=("-created_at", "-id"),
+            order_by=NEWEST_FIRST,
         )
         where: dict[str, Any] = {"id": in_([i.organization_id for i in found])}
         names = {o.id: o.name for o in await database.find(Organization, **where)}

@@ -8,7 +8,7 @@ holds the organization's row, so that two at once cannot break between them what
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from better_auth.adapters.base import Verbs, gt, in_
+from better_auth.adapters.base import NEWEST_FIRST, Verbs, gt, in_
 from better_auth.errors import BadRequest, Forbidden, UniqueViolation
 from better_auth.http.call import Context
 from better_auth.models import User
@@ -104,7 +104,7 @@ class Membership:
             organization_id=organization_id,
             status="pending",
             expires_at=gt(self._context.clock()),
-            order_by=("-created_at", "-id"),
+            order_by=NEWEST_FIRST,
         )
 
     async def _insert(self, verbs: Verbs, organization_id: str, user_id: str, role: str) -> Member:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from better_auth.adapters.base import gt, in_
+from better_auth.adapters.base import NEWEST_FIRST, gt, in_
 from better_auth.crypto import Purpose
 from better_auth.http.call import Call, Context
 from better_auth.plugins.two_factor.records import TrustedDevice
@@ -67,7 +67,7 @@ class TrustedDevices:
             TrustedDevice,
             user_id=user_id,
             expires_at=gt(self._context.clock()),
-            order_by=("-created_at", "-id"),
+            order_by=NEWEST_FIRST,
         )
 
     async def revoke(self, user_id: str, device_id: str) -> None:
